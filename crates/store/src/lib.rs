@@ -1,1 +1,67 @@
-//! (being written)
+//! What is remembered: servers, their installs and lists, sealed secrets, tokens, and the audit.
+//!
+//! ```text
+//! DataDir ── lock, instance id ──┐
+//!                                ├─> Store ──> SQLite (one writer, some readers) or PostgreSQL
+//! migrations/{sqlite,postgres} ──┘     ^
+//!                                      │ many rows per statement
+//! a call ──> AuditQueue ──> AuditWriter
+//! ```
+//!
+//! [`Store`] is one handle for both databases. A query is written once, with `$1` and with types
+//! that both have (TEXT, BIGINT, BOOLEAN, bytes), and a macro runs it on the pool that there is; only
+//! the tables are written twice. SQLite has one connection that writes, so that two writers wait in
+//! line in this process and not in SQLite's busy loop.
+//!
+//! What is one change to a person is one transaction here, and it has its audit row in it.
+//!
+//! **Invariant:** nobody else speaks SQL, and nothing of the database (its types, its errors' kinds)
+//! leaves this crate but as the source of a [`StoreError`].
+//!
+//! **Invariant:** no value in clear that must be secret is stored: secrets come sealed, tokens,
+//! sessions and links as hashes.
+//!
+//! **Invariant:** a server's generation is never given twice, not even to another server.
+//!
+//! **Invariant:** an install is `ready` in the transaction that makes it its server's, and not
+//! before.
+//!
+//! **Invariant:** a database of a newer version is not written to.
+//!
+//! **Invariant:** this crate starts no task and no process, and reads no clock and no chance of its
+//! own.
+
+#[macro_use]
+mod pools;
+#[macro_use]
+mod audit;
+mod audit_queue;
+mod data_dir;
+mod error;
+mod installs;
+mod lists;
+mod migrate;
+mod secrets;
+mod servers;
+mod sessions;
+mod step_log;
+mod store;
+mod tokens;
+
+pub use crate::audit::{AuditEvent, AuditFilter, AuditFrom, AuditRow};
+pub use crate::audit_queue::{AuditQueue, AuditSettings, AuditWriter};
+pub use crate::data_dir::{DataDir, Holder};
+pub use crate::error::StoreError;
+pub use crate::installs::{
+    Consent, InstallState, InstallStep, NewInstall, Resolution, StepState, StoredInstall,
+};
+pub use crate::lists::{ListKind, ListsPut, StoredList};
+pub use crate::secrets::{NewSecret, SecretInfo, StoredSecret};
+pub use crate::servers::{NewServer, StoredServer};
+pub use crate::sessions::WebSession;
+pub use crate::step_log::STEP_LOG_BYTES_MAX;
+pub use crate::store::{DatabaseLocation, Store};
+pub use crate::tokens::{NewToken, StoredToken, TokenKind};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! One suite on both databases: each test is a function of a [`Bed`], and `on_both!` runs it on
+//! SQLite and on a PostgreSQL that the test binary starts for itself.
+
+mod audit;
+mod audit_queue;
+mod bed;
+mod cluster;
+mod data_dir;
+mod installs;
+mod opening;
+mod servers;
+mod tokens;
+
+/// Makes a test of each function on each database.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name($crate::tests::bed::Bed::sqlite()).await;
+                }
+            )*
+        }
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    if let Some(bed) = $crate::tests::bed::Bed::postgres().await {
+                        super::$name(bed).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_both;

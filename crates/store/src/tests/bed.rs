@@ -1,0 +1,115 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use domain::{
+    Clock, HostPort, Id, InstallId, PackageRef, Registry, ServerSlug, ServerSpec, Source, Timestamp,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{AuditEvent, DatabaseLocation, NewInstall, NewServer, Store, tests::cluster};
+
+/// A place for one test: a database of its own and a clock that the test moves.
+pub(crate) struct Bed {
+    pub(crate) location: DatabaseLocation,
+    pub(crate) clock: Arc<TestClock>,
+    _dir: Option<TempDir>,
+}
+
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    unix_ms: AtomicU64,
+}
+
+impl Bed {
+    pub(crate) fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self {
+            location: DatabaseLocation::Sqlite(dir.path().join("test.db")),
+            clock: Arc::new(TestClock::new()),
+            _dir: Some(dir),
+        }
+    }
+
+    /// Returns `None` where there is no PostgreSQL, which is said, and fails in CI.
+    pub(crate) async fn postgres() -> Option<Self> {
+        Some(Self {
+            location: DatabaseLocation::Postgres(cluster::new_database().await?),
+            clock: Arc::new(TestClock::new()),
+            _dir: None,
+        })
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.location, Arc::clone(&self.clock) as Arc<dyn Clock>)
+            .await
+            .unwrap()
+    }
+}
+
+impl TestClock {
+    fn new() -> Self {
+        Self {
+            unix_ms: AtomicU64::new(1_000),
+        }
+    }
+
+    pub(crate) fn advance(&self, ms: u64) {
+        self.unix_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp {
+            unix_ms: self.unix_ms.load(Ordering::Relaxed),
+        }
+    }
+}
+
+pub(crate) fn new_id<K>() -> Id<K> {
+    Id::from_uuid(Uuid::new_v4())
+}
+
+pub(crate) fn package() -> PackageRef {
+    PackageRef {
+        registry: Registry::Npm,
+        name: "@modelcontextprotocol/server-everything".to_owned(),
+        version: Some("1.2.3".to_owned()),
+        command: None,
+    }
+}
+
+pub(crate) fn new_server(slug: &str) -> NewServer {
+    let mut spec = ServerSpec::new(Source::Package(package()));
+    spec.egress
+        .insert(HostPort::new("example.com", 443).unwrap());
+    NewServer {
+        id: new_id(),
+        slug: ServerSlug::new(slug).unwrap(),
+        title: "A server".to_owned(),
+        spec,
+        enabled: true,
+        secrets: Vec::new(),
+    }
+}
+
+pub(crate) fn new_install() -> NewInstall {
+    let id: InstallId = new_id();
+    NewInstall {
+        id,
+        volume: format!("volume-{}", id.short()),
+        package: package(),
+        steps: vec!["lock".to_owned(), "fetch".to_owned()],
+    }
+}
+
+pub(crate) fn event(kind: &'static str) -> AuditEvent {
+    AuditEvent::new(Timestamp { unix_ms: 1 }, kind)
+}
+
+pub(crate) fn at(unix_ms: u64) -> Timestamp {
+    Timestamp { unix_ms }
+}
