@@ -1,0 +1,95 @@
+use std::time::Duration;
+
+use domain::ServerSlug;
+use mcp::{RpcError, code};
+use serde_json::value::RawValue;
+
+/// Why a request did not get an answer from its server.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// There is no such thing, or the caller may not see it: the two are not told apart.
+    #[error("{what}")]
+    Unknown { what: String },
+    #[error("{reason}")]
+    Denied { reason: String },
+    #[error("server `{server}` cannot be started: {reason}")]
+    NotStarted { server: ServerSlug, reason: String },
+    #[error("server `{server}` ended while the request was under way: {reason}")]
+    Ended { server: ServerSlug, reason: String },
+    /// Nothing was sent, so the request may be made again.
+    #[error("server `{server}` ended before the request reached it")]
+    NotReached { server: ServerSlug },
+    #[error("the answer of server `{server}` was lost: {reason}")]
+    Lost { server: ServerSlug, reason: String },
+    #[error("server `{server}` did not answer within {limit:?} (`{name}`)")]
+    Timeout {
+        server: ServerSlug,
+        limit: Duration,
+        name: &'static str,
+    },
+    #[error("server `{server}` has {limit} requests under way, the most it may have (`{name}`)")]
+    Busy {
+        server: ServerSlug,
+        limit: usize,
+        name: &'static str,
+    },
+    #[error("the request was cancelled")]
+    Cancelled,
+    #[error("the parameters are not understood: {reason}")]
+    Params { reason: String },
+    #[error("the call cannot be written down, so it was not made: {reason}")]
+    NotRecorded { reason: String },
+    /// The server's own error, as it sent it.
+    #[error("the server answered with an error: {error}")]
+    Server { error: Box<RawValue> },
+}
+
+impl CallError {
+    pub(crate) fn unknown_server(slug: &ServerSlug) -> Self {
+        Self::Unknown {
+            what: format!("there is no server `{slug}`"),
+        }
+    }
+
+    pub(crate) fn params(err: &serde_json::Error) -> Self {
+        Self::Params {
+            reason: err.to_string(),
+        }
+    }
+
+    /// Returns the error that a client gets; a server's own as the server sent it.
+    pub fn to_raw(&self) -> Box<RawValue> {
+        let code = match self {
+            Self::Server { error } => return error.clone(),
+            Self::Unknown { .. } | Self::Params { .. } => code::INVALID_PARAMS,
+            Self::Denied { .. } => code::FORBIDDEN,
+            Self::NotRecorded { .. } => code::INTERNAL,
+            Self::NotStarted { .. }
+            | Self::Ended { .. }
+            | Self::NotReached { .. }
+            | Self::Lost { .. }
+            | Self::Timeout { .. }
+            | Self::Busy { .. }
+            | Self::Cancelled => code::SERVER,
+        };
+        RpcError::new(code, self.to_string()).to_raw()
+    }
+
+    /// Returns a word for the audit.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "unknown",
+            Self::Denied { .. } => "denied",
+            Self::NotStarted { .. } => "not_started",
+            Self::Ended { .. } => "ended",
+            Self::NotReached { .. } => "not_reached",
+            Self::Lost { .. } => "lost",
+            Self::Timeout { .. } => "timeout",
+            Self::Busy { .. } => "busy",
+            Self::Cancelled => "cancelled",
+            Self::Params { .. } => "invalid_params",
+            Self::NotRecorded { .. } => "not_recorded",
+            Self::Server { .. } => "error",
+        }
+    }
+}

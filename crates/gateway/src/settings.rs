@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+/// The gateway's bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Sessions of clients at a time.
+    pub sessions_max: usize,
+    /// A session that nobody has used for so long is forgotten.
+    pub session_idle: Duration,
+    /// Requests of one session under way at a time.
+    pub session_requests_max: usize,
+    /// Messages to one client that it has not read yet.
+    pub session_queue_max: usize,
+    /// From the start of a conversation to the answer to `initialize`.
+    pub handshake_timeout: Duration,
+    /// For one page of a list.
+    pub list_timeout: Duration,
+    pub list_pages_max: usize,
+    pub list_entries_max: usize,
+    pub list_bytes_max: usize,
+    /// How long a client has for a question of a server.
+    pub question_timeout: Duration,
+    /// The longest that a call may take, whatever progress it reports.
+    pub call_duration_max: Duration,
+    /// A server that nobody has used for so long is stopped, unless it is kept warm.
+    pub idle_stop: Duration,
+    /// The wait after a conversation that failed; it doubles with each further one.
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    /// A conversation that lasted so long ends the counting of failures.
+    pub healthy_after: Duration,
+    /// Messages to one server that it has not read yet.
+    pub upstream_queue_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sessions_max: 10_000,
+            session_idle: Duration::from_secs(24 * 60 * 60),
+            session_requests_max: 256,
+            session_queue_max: 256,
+            handshake_timeout: Duration::from_secs(30),
+            list_timeout: Duration::from_secs(20),
+            list_pages_max: 200,
+            list_entries_max: 2_000,
+            list_bytes_max: 8 << 20,
+            question_timeout: Duration::from_secs(10 * 60),
+            call_duration_max: Duration::from_secs(60 * 60),
+            idle_stop: Duration::from_secs(10 * 60),
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(60),
+            healthy_after: Duration::from_secs(30),
+            upstream_queue_max: 512,
+        }
+    }
+}

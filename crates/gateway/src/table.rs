@@ -1,0 +1,416 @@
+//! What all servers offer, ready to be listed and looked up.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{
+    Caller, Isolation, IsolationKey, PrincipalName, ServerId, ServerSlug, advertised_name,
+};
+use mcp::{
+    Object,
+    object::{elements, raw},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    lists::ListKind,
+    policy::{self, Decision},
+};
+
+/// A server as `orchestrator` knows it.
+#[derive(Debug, Clone)]
+pub struct ServerView {
+    pub id: ServerId,
+    pub slug: ServerSlug,
+    /// Grows with each change that makes running conversations stale.
+    pub generation: u64,
+    pub isolation: Isolation,
+    pub start_timeout: Duration,
+    pub call_timeout: Duration,
+    pub calls_max: usize,
+    pub keep_warm: bool,
+    /// `None` where they were never read.
+    pub lists: Option<ServerLists>,
+}
+
+/// What a server has said of itself, as it said it.
+#[derive(Debug, Clone, Default)]
+pub struct ServerLists {
+    /// The result of `initialize`, and the arrays of the lists.
+    pub by_kind: BTreeMap<ListKind, Arc<RawValue>>,
+}
+
+/// A tool, for people.
+#[derive(Debug, Clone)]
+pub struct ToolView {
+    pub server: ServerSlug,
+    /// The server's own name for it.
+    pub name: String,
+    /// The name under which `/mcp` has it.
+    pub advertised: String,
+    /// As the server sent it.
+    pub definition: Arc<RawValue>,
+}
+
+/// All servers. It is never changed, only replaced.
+#[derive(Default)]
+pub(crate) struct Table {
+    servers: BTreeMap<ServerSlug, Arc<Entry>>,
+    tools: HashMap<String, Place>,
+    prompts: HashMap<String, Place>,
+    whole_tools: OnceLock<Bytes>,
+}
+
+/// Where something is in a [`Table`].
+#[derive(Debug, Clone)]
+struct Place {
+    server: ServerSlug,
+    index: usize,
+}
+
+/// One server.
+pub(crate) struct Entry {
+    pub(crate) view: Arc<ServerView>,
+    pub(crate) tools: Vec<Named>,
+    pub(crate) prompts: Vec<Named>,
+    resources: Vec<Located>,
+    templates: Vec<Located>,
+}
+
+/// A tool or a prompt.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) advertised: String,
+    definition: Arc<RawValue>,
+    /// The definition with the advertised name in it.
+    prefixed: Box<RawValue>,
+    pub(crate) is_read_only: bool,
+}
+
+/// A resource or a template of resources.
+struct Located {
+    uri: String,
+    definition: Arc<RawValue>,
+}
+
+impl Table {
+    /// Makes a table of `views`. Servers that have not changed are taken over from `former`.
+    pub(crate) fn new<'a>(views: impl Iterator<Item = &'a Arc<ServerView>>, former: &Self) -> Self {
+        let mut table = Self::default();
+        for view in views {
+            let known = former.servers.get(&view.slug);
+            let entry = match known.filter(|it| Arc::ptr_eq(&it.view, view)) {
+                Some(entry) => entry.clone(),
+                None => Arc::new(Entry::new(view.clone())),
+            };
+            table.servers.insert(view.slug.clone(), entry);
+        }
+        for (slug, entry) in &table.servers {
+            place(&mut table.tools, slug, &entry.tools);
+            place(&mut table.prompts, slug, &entry.prompts);
+        }
+        table
+    }
+
+    pub(crate) fn server(&self, slug: &ServerSlug) -> Option<&Arc<Entry>> {
+        self.servers.get(slug)
+    }
+
+    pub(crate) fn server_by_id(&self, id: ServerId) -> Option<&Arc<Entry>> {
+        self.servers.values().find(|it| it.view.id == id)
+    }
+
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.servers.values()
+    }
+
+    /// Finds a tool by the name that is advertised for it.
+    pub(crate) fn tool(&self, advertised: &str) -> Option<(&Arc<Entry>, &Named)> {
+        let place = self.tools.get(advertised)?;
+        let entry = self.servers.get(&place.server)?;
+        Some((entry, &entry.tools[place.index]))
+    }
+
+    /// Finds a prompt by the name that is advertised for it.
+    pub(crate) fn prompt(&self, advertised: &str) -> Option<(&Arc<Entry>, &Named)> {
+        let place = self.prompts.get(advertised)?;
+        let entry = self.servers.get(&place.server)?;
+        Some((entry, &entry.prompts[place.index]))
+    }
+
+    /// Returns the result of `tools/list` for all servers.
+    pub(crate) fn list_tools(&self, caller: &Caller) -> Bytes {
+        let make = || {
+            let mut seen = Vec::new();
+            for entry in self.servers.values() {
+                let has_name = |it: &&Named| {
+                    let of_name = self.tool(&it.advertised);
+                    of_name.is_some_and(|(owner, _)| Arc::ptr_eq(owner, entry))
+                };
+                let visible = entry.tools.iter().filter(|it| entry.shows(caller, it));
+                seen.extend(visible.filter(has_name).map(|it| it.prefixed.as_ref()));
+            }
+            list_result("tools", seen.into_iter())
+        };
+        let is_whole = caller.access.servers.is_none() && caller.access.tools.is_none();
+        if is_whole {
+            return self.whole_tools.get_or_init(make).clone();
+        }
+        make()
+    }
+
+    /// Returns the result of a list of another kind for all servers.
+    pub(crate) fn list(&self, kind: ListKind, caller: &Caller) -> Bytes {
+        let visible = self
+            .servers
+            .values()
+            .filter(|it| policy::may_use(caller, &it.view.slug));
+        match kind {
+            ListKind::Prompts => {
+                let prefixed =
+                    visible.flat_map(|it| it.prompts.iter().map(|it| it.prefixed.as_ref()));
+                list_result("prompts", prefixed)
+            }
+            ListKind::Resources => {
+                let all =
+                    visible.flat_map(|it| it.resources.iter().map(|it| it.definition.as_ref()));
+                list_result("resources", all)
+            }
+            ListKind::ResourceTemplates => {
+                let all =
+                    visible.flat_map(|it| it.templates.iter().map(|it| it.definition.as_ref()));
+                list_result("resourceTemplates", all)
+            }
+            ListKind::Tools | ListKind::Initialize => self.list_tools(caller),
+        }
+    }
+
+    /// Returns the servers that may have the resource `uri`: those that list it, else those that
+    /// have a template for it, else all that have resources at all.
+    pub(crate) fn servers_of_resource(&self, uri: &str, caller: &Caller) -> Vec<&Arc<Entry>> {
+        let visible = || {
+            let all = self.servers.values();
+            all.filter(|it| policy::may_use(caller, &it.view.slug))
+        };
+        let listed: Vec<_> = visible()
+            .filter(|it| it.resources.iter().any(|it| it.uri == uri))
+            .collect();
+        if !listed.is_empty() {
+            return listed;
+        }
+        let by_template: Vec<_> = visible()
+            .filter(|it| it.templates.iter().any(|it| template_matches(&it.uri, uri)))
+            .collect();
+        if !by_template.is_empty() {
+            return by_template;
+        }
+        visible()
+            .filter(|it| it.has_capability("resources"))
+            .collect()
+    }
+
+    /// Returns the servers that have exactly this template.
+    pub(crate) fn servers_of_template(&self, template: &str, caller: &Caller) -> Vec<&Arc<Entry>> {
+        let visible = self
+            .servers
+            .values()
+            .filter(|it| policy::may_use(caller, &it.view.slug));
+        visible
+            .filter(|it| it.templates.iter().any(|it| it.uri == template))
+            .collect()
+    }
+
+    pub(crate) fn tool_views(&self, caller: &Caller) -> Vec<ToolView> {
+        let mut views = Vec::new();
+        for entry in self.servers.values() {
+            for tool in entry.tools.iter().filter(|it| entry.shows(caller, it)) {
+                views.push(ToolView {
+                    server: entry.view.slug.clone(),
+                    name: tool.name.clone(),
+                    advertised: tool.advertised.clone(),
+                    definition: tool.definition.clone(),
+                });
+            }
+        }
+        views
+    }
+}
+
+/// Puts `all` where they are found. What is there already stays: names are never taken over.
+fn place(places: &mut HashMap<String, Place>, slug: &ServerSlug, all: &[Named]) {
+    for (index, it) in all.iter().enumerate() {
+        let place = Place {
+            server: slug.clone(),
+            index,
+        };
+        let advertised = it.advertised.clone();
+        places.entry(advertised).or_insert(place);
+    }
+}
+
+impl Entry {
+    fn new(view: Arc<ServerView>) -> Self {
+        let array = |kind: ListKind| {
+            let lists = view.lists.as_ref();
+            lists.and_then(|it| it.by_kind.get(&kind)).cloned()
+        };
+        Self {
+            tools: named(&view.slug, array(ListKind::Tools)),
+            prompts: named(&view.slug, array(ListKind::Prompts)),
+            resources: located("uri", array(ListKind::Resources)),
+            templates: located("uriTemplate", array(ListKind::ResourceTemplates)),
+            view,
+        }
+    }
+
+    /// Returns who shares a conversation with `principal`.
+    pub(crate) fn isolation_key(&self, principal: &PrincipalName) -> IsolationKey {
+        match self.view.isolation {
+            Isolation::Shared => IsolationKey::Shared,
+            Isolation::Principal => IsolationKey::Principal(principal.clone()),
+        }
+    }
+
+    /// Finds a tool by the server's own name for it.
+    pub(crate) fn tool(&self, name: &str) -> Option<&Named> {
+        self.tools.iter().find(|it| it.name == name)
+    }
+
+    /// Returns what the server answered to `initialize`, if it ever did.
+    pub(crate) fn initialize(&self) -> Option<&RawValue> {
+        let lists = self.view.lists.as_ref()?;
+        lists.by_kind.get(&ListKind::Initialize).map(AsRef::as_ref)
+    }
+
+    pub(crate) fn has_capability(&self, name: &str) -> bool {
+        let capabilities = self.initialize().and_then(|it| {
+            let result = Object::parse(it).ok()?;
+            let capabilities: Box<RawValue> = result.read("capabilities")?;
+            Some(capabilities)
+        });
+        capabilities.is_some_and(|it| Object::parse(&it).is_ok_and(|it| it.get(name).is_some()))
+    }
+
+    fn shows(&self, caller: &Caller, tool: &Named) -> bool {
+        policy::decide(caller, &self.view.slug, &tool.name) == Decision::Allow
+    }
+
+    /// Returns the result of a list of this server alone, with names as they are.
+    pub(crate) fn list(&self, kind: ListKind, caller: &Caller) -> Bytes {
+        let all = |all: &'_ [Located]| -> Vec<Arc<RawValue>> {
+            all.iter().map(|it| it.definition.clone()).collect()
+        };
+        let (key, entries) = match kind {
+            ListKind::Tools | ListKind::Initialize => {
+                let seen = self.tools.iter().filter(|it| self.shows(caller, it));
+                ("tools", seen.map(|it| it.definition.clone()).collect())
+            }
+            ListKind::Prompts => {
+                let prompts = self.prompts.iter().map(|it| it.definition.clone());
+                ("prompts", prompts.collect())
+            }
+            ListKind::Resources => ("resources", all(&self.resources)),
+            ListKind::ResourceTemplates => ("resourceTemplates", all(&self.templates)),
+        };
+        list_result(key, entries.iter().map(AsRef::as_ref))
+    }
+}
+
+/// Reads a list of things with names. What has none, or the name of one before it, is left out.
+fn named(slug: &ServerSlug, array: Option<Arc<RawValue>>) -> Vec<Named> {
+    let mut all: Vec<Named> = Vec::new();
+    let Some(array) = array else { return all };
+    for definition in elements(&array).unwrap_or_default() {
+        let Ok(mut object) = Object::parse(definition) else {
+            continue;
+        };
+        let Some(name) = object
+            .text("name")
+            .filter(|it| all.iter().all(|other| other.name != *it))
+        else {
+            tracing::warn!(server.slug = %slug, "Left out a tool or prompt without a name of its own");
+            continue;
+        };
+        let is_read_only = object
+            .read::<serde_json::Value>("annotations")
+            .is_some_and(|it| it["readOnlyHint"] == true);
+        let advertised = advertised_name(slug, &name).as_str().to_owned();
+        object.set_text("name", &advertised);
+        all.push(Named {
+            prefixed: object.to_raw(),
+            definition: Arc::from(definition.to_owned()),
+            name,
+            advertised,
+            is_read_only,
+        });
+    }
+    all
+}
+
+fn located(key: &str, array: Option<Arc<RawValue>>) -> Vec<Located> {
+    let mut all = Vec::new();
+    let Some(array) = array else { return all };
+    for definition in elements(&array).unwrap_or_default() {
+        let uri = Object::parse(definition).ok().and_then(|it| it.text(key));
+        if let Some(uri) = uri {
+            all.push(Located {
+                uri,
+                definition: Arc::from(definition.to_owned()),
+            });
+        }
+    }
+    all
+}
+
+fn list_result<'a>(key: &str, entries: impl Iterator<Item = &'a RawValue>) -> Bytes {
+    let mut out = format!("{{{}:[", raw(key).get());
+    for (at, entry) in entries.enumerate() {
+        if at != 0 {
+            out.push(',');
+        }
+        out.push_str(entry.get());
+    }
+    out.push_str("]}");
+    out.into()
+}
+
+/// Whether `uri` can have come from `template` (RFC 6570): its literal parts stand in it in order.
+fn template_matches(template: &str, uri: &str) -> bool {
+    let mut rest = uri;
+    let mut parts = template.split('{');
+    let first = parts.next().unwrap_or("");
+    let Some(after) = rest.strip_prefix(first) else {
+        return false;
+    };
+    rest = after;
+    let mut open_end = false;
+    for part in parts {
+        let literal = part.split_once('}').map_or("", |(_, literal)| literal);
+        open_end = literal.is_empty();
+        match rest.find(literal) {
+            Some(at) => rest = &rest[at + literal.len()..],
+            None => return false,
+        }
+    }
+    open_end || rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::template_matches;
+
+    #[test]
+    fn a_template_matches_what_it_makes() {
+        assert!(template_matches("file:///{path}", "file:///a/b"));
+        assert!(template_matches("demo://{id}/text", "demo://7/text"));
+        assert!(!template_matches("demo://{id}/text", "demo://7/blob"));
+        assert!(!template_matches("file:///{path}", "demo://7"));
+        assert!(template_matches("a{x}b{y}", "a1b2"));
+        assert!(template_matches("plain://x", "plain://x"));
+        assert!(!template_matches("plain://x", "plain://xy"));
+    }
+}
