@@ -26,10 +26,21 @@ pub const MESSAGE_BYTES_MAX: usize = 256 << 10;
 pub const LINE_BYTES_MAX: usize = 64 << 20;
 /// The longest line of standard error, in bytes. What is longer is cut into several.
 pub const STDERR_LINE_BYTES_MAX: usize = 16 << 10;
+/// The longest reason for which a process could not be started, in bytes.
+pub const REASON_BYTES_MAX: usize = 4 << 10;
 /// Streams on one line at a time, both directions together.
-pub const STREAMS_MAX: usize = 64;
+pub const STREAMS_MAX: usize = HOST_STREAMS_MAX + EGRESS_STREAMS_MAX;
+/// Streams that the host may have open at a time. One more is refused before it is opened.
+pub const HOST_STREAMS_MAX: usize = 16;
+/// Streams that the bridge may have open at a time. It has its clients wait for one more.
+pub const EGRESS_STREAMS_MAX: usize = 48;
+/// What `yamux` is told to take, since more than that ends the line: twice as many, so that streams
+/// which one end has dropped and the other has not yet do no harm.
+pub const YAMUX_STREAMS_MAX: usize = 2 * STREAMS_MAX;
 /// Bytes of all streams on one line that may be on their way unread, per direction.
 pub const WINDOW_BYTES_MAX: usize = 32 << 20;
+/// From the opening of a stream to its first message. A stream that is silent for longer is reset.
+pub const FIRST_MESSAGE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// The bytes before a frame's payload.
 pub const FRAME_HEADER_BYTES: usize = 5;
 
@@ -241,7 +252,7 @@ impl FrameHeader {
         let len = u32::from_be_bytes(len);
         let max = match kind {
             STARTED => 4,
-            START_FAILED => 4 << 10,
+            START_FAILED => REASON_BYTES_MAX,
             STDOUT | STDIN => line_bytes_max.min(LINE_BYTES_MAX),
             STDERR => STDERR_LINE_BYTES_MAX,
             LINE_TOO_LONG => 8,
@@ -261,6 +272,11 @@ impl FrameHeader {
     /// Returns how many bytes the payload has.
     pub fn payload_len(self) -> usize {
         self.payload_len as usize
+    }
+
+    /// Whether it is a [`Frame::Stdin`], whose payload can be passed on as it comes.
+    pub fn is_stdin(self) -> bool {
+        self.kind == STDIN
     }
 
     /// Reads the payload, which has [`payload_len`](Self::payload_len) bytes.
