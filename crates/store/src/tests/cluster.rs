@@ -16,7 +16,7 @@ use sqlx::{Connection as _, PgConnection};
 const SCRIPT: &str = r#"
 set -e
 run() { if [ "$(id -u)" = 0 ]; then setpriv --reuid="$RUN_AS" --regid="$RUN_AS" --clear-groups -- "$@"; else "$@"; fi; }
-DIR="$(mktemp -d /tmp/pg.XXXXXX)"
+DIR="$(mktemp -d -t pg.XXXXXX)"
 trap 'rm -rf "$DIR"' EXIT
 if [ "$(id -u)" = 0 ]; then
   RUN_AS="$(id -u postgres 2>/dev/null || id -u nobody)"
