@@ -173,7 +173,7 @@ async fn a_stop_comes_by_signals_to_the_whole_group() {
     let grandchild = next_line(&mut reader).await.parse().unwrap();
     writer.stop().await.unwrap();
     assert_eq!(rest(&mut reader).await, [killed(9)]);
-    assert!(!is_alive(grandchild));
+    eventually("the grandchild is gone", || !is_alive(grandchild)).await;
     rig.end().await;
 }
 
@@ -250,7 +250,7 @@ async fn a_grandchild_that_holds_the_pipe_delays_the_end_only_for_a_moment() {
         .split();
     let grandchild = next_line(&mut reader).await.parse().unwrap();
     assert_eq!(rest(&mut reader).await, [exited(3)]);
-    assert!(!is_alive(grandchild));
+    eventually("the grandchild is gone", || !is_alive(grandchild)).await;
 
     // One that has left the group is not ours to kill where we are not PID 1; it holds up nobody.
     let script = "setsid sleep 1000 & echo $!; exit 4";

@@ -34,7 +34,7 @@ pub enum ProcessEvent {
     Stderr(Bytes),
     /// A line of standard output had this many bytes and was dropped.
     LineTooLong { bytes: u64 },
-    /// It has ended, and all of its group with it. The last event.
+    /// It has ended, and what was left of its group has been killed. The last event.
     Exited(Exit),
 }
 
