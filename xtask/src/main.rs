@@ -1,2 +1,95 @@
 //! The project's own commands: `cargo xtask <name>`.
-fn main() {}
+//!
+//! ```text
+//! make run | test | bench ──> xtask ──> packages   what the machine lacks (apt)
+//!                                  ├──> cache      folders outside the checkout
+//!                                  ├──> bridge     the static program that the others carry
+//!                                  ├──> peers      clients of others, for the tests
+//!                                  └──> run, check, bench
+//! ```
+//!
+//! A newcomer's machine has Rust and a C compiler; everything else is brought here, or named in
+//! one message. What takes long to make is kept in the cache, keyed by what it is made from, so
+//! that an empty cache costs time and nothing else.
+//!
+//! `tidy` is not a command: it is this crate's tests, so that nothing runs it but `cargo test`.
+//!
+//! **Invariant:** this crate uses none of the others, so that it builds in seconds.
+//!
+//! **Invariant:** nothing here names a package registry. cargo, npm, pip and apt know theirs.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands for people at a terminal"
+)]
+
+mod bench;
+mod bridge;
+mod cache;
+mod check;
+mod command;
+mod packages;
+mod peers;
+mod run;
+#[cfg(test)]
+mod tidy;
+
+use std::process::ExitCode;
+
+use crate::cache::Cache;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  run [--release] [-- ARGS]  install what is missing, build, and start `archestra serve ARGS`
+  test [PART...]             all checks and tests, or some parts of them: fmt, clippy, deny,
+                             tests, doc, e2e
+  bench [TABLE...]           measure, all tables or some: sizes, line
+  bridge                     build the bridge and print its path
+  peers                      prepare the clients that the tests use, and print where they are
+  tidy                       only the checks of the code base that no compiler makes
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(err) => {
+            eprintln!("xtask: {err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[&str]) -> anyhow::Result<ExitCode> {
+    let Some((name, args)) = args.split_first() else {
+        eprint!("{USAGE}");
+        return Ok(ExitCode::from(64));
+    };
+    match *name {
+        "run" => run::run(&Cache::open()?, args),
+        "test" => check::check(&Cache::open()?, args),
+        "bench" => bench::bench(&Cache::open()?, args).map(|()| ExitCode::SUCCESS),
+        "bridge" => {
+            println!("{}", bridge::build(&Cache::open()?)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        "peers" => {
+            packages::ensure(packages::PEERS)?;
+            for (name, value) in peers::prepare(&Cache::open()?)?.env() {
+                println!("export {name}='{}'", value.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        "tidy" => {
+            command::run(command::cargo().args(["test", "--quiet", "-p", "xtask", "tidy"]))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        other => {
+            eprint!("there is no command `{other}`\n\n{USAGE}");
+            Ok(ExitCode::from(64))
+        }
+    }
+}

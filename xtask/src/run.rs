@@ -1,0 +1,47 @@
+//! `cargo xtask run`: from a fresh checkout to the program in a browser.
+
+use std::{os::unix::process::CommandExt as _, process::ExitCode};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    bridge,
+    cache::Cache,
+    command::{cargo, command, run as run_to_end, show},
+    packages,
+};
+
+/// Installs, builds, and becomes `archestra serve`.
+pub(crate) fn run(cache: &Cache, args: &[&str]) -> anyhow::Result<ExitCode> {
+    let mut ours = args;
+    let mut theirs: &[&str] = &[];
+    if let Some(at) = args.iter().position(|it| *it == "--") {
+        (ours, theirs) = (&args[..at], &args[at + 1..]);
+    }
+    let release = match ours {
+        [] => false,
+        ["--release"] => true,
+        other => {
+            bail!("`run` takes `--release` and, after `--`, what `serve` takes; not {other:?}")
+        }
+    };
+
+    packages::ensure(packages::RUN)?;
+    let bridge = bridge::build(cache)?;
+    let mut build = cargo();
+    build
+        .args(["build", "-p", "cli", "--bin", "archestra"])
+        .args(release.then_some("--release"));
+    run_to_end(cache.tell(&mut build).env("ARCHESTRA_BRIDGE", &bridge))?;
+
+    let profile = if release { "release" } else { "debug" };
+    let program = cache.target_dir().join(profile).join("archestra");
+    // The image's recipe, and so its name, is the program's own; it does nothing when it is there.
+    run_to_end(cache.tell(command(&program).args(["image", "build"])))?;
+
+    let mut serve = command(&program);
+    serve.arg("serve").args(theirs);
+    let line = show(&serve);
+    // It takes our place, so that signals and the exit status are its own.
+    Err(cache.tell(&mut serve).exec()).with_context(|| format!("cannot start `{line}`"))
+}
