@@ -1,1 +1,210 @@
-//! (being written)
+//! The use cases of the system: add a server, install it, run it, let a client call it.
+//!
+//! This is the only crate that knows all the parts. It reads what should be from the store, tells
+//! the parts what to do, and writes down what came of it. The parts do not know each other; where
+//! one needs another's service, it owns a small trait, and that is filled here.
+//!
+//! ```text
+//! server, cli ──> Orchestrator ──> store            (what is wanted)
+//!                      │  └──────> Directory        (the rows in memory, made anew after each change)
+//!                      │
+//!   install jobs ──────┼──> Wants ──> reconciler ──> sandbox ──> containers
+//!   gateway::Connect ──┘        (leases)                  │
+//!                                                    line::Line ──> processes, egress
+//! ```
+//!
+//! * [`Directory`] is what everybody looks at while the program runs.
+//! * `wants` are leases on sandboxes: of the gateway's conversations and of install jobs. The
+//!   reconciler makes true what is wanted and is the only one that makes or removes a container.
+//! * `install` turns a package into a volume, step by step, each of them in the store.
+//!
+//! **Invariant:** nothing in here knows HTTP, WebSockets or the terminal. A use case takes domain
+//! types and returns domain types, so that the server, the CLI and the desktop shell share it.
+//!
+//! **Invariant:** there is one way to make a sandbox run, a lease, and one who makes it, the
+//! reconciler.
+//!
+//! **Invariant:** a secret in clear exists between the vault and the message that opens a process's
+//! stream, and nowhere else.
+
+mod access;
+mod connect;
+mod directory;
+mod doctor;
+mod egress_door;
+mod error;
+mod install;
+mod logs;
+mod reconciler;
+mod records;
+mod servers;
+mod settings;
+mod status;
+mod wants;
+
+use std::sync::{Arc, OnceLock};
+
+use domain::{Clock, Timestamp};
+use gateway::Gateway;
+use sandbox::Sandbox;
+use store::{AuditQueue, Store};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use crate::access::{CreatedToken, NewClient};
+pub use crate::directory::{Directory, Row};
+pub use crate::doctor::{Finding, FindingLevel};
+pub use crate::egress_door::egress_for;
+pub use crate::error::Error;
+pub use crate::logs::{LogLine, LogStream};
+pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
+pub use crate::settings::{Registries, Settings};
+pub use crate::status::ServerStatus;
+use crate::{install::Installer, logs::Logs, reconciler::Statuses, wants::Wants};
+
+/// What the system is made of. Only `cli` makes it.
+pub struct Parts {
+    pub settings: Settings,
+    pub store: Store,
+    pub audit: AuditQueue,
+    pub vault: auth::Vault,
+    pub sandbox: Arc<dyn Sandbox>,
+    pub directory: Arc<Directory>,
+    pub clock: Arc<dyn Clock>,
+    /// Makes the client for servers elsewhere, when the first of them is used: it takes
+    /// milliseconds that a start should not.
+    pub http: Box<dyn Fn() -> reqwest::Client + Send + Sync>,
+    pub gateway: gateway::Settings,
+    pub tasks: TaskTracker,
+    pub shutdown: CancellationToken,
+}
+
+/// The running system. Cheap to clone: every clone is the same system.
+#[derive(Clone)]
+pub struct Orchestrator {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) audit: AuditQueue,
+    pub(crate) vault: auth::Vault,
+    pub(crate) sandbox: Arc<dyn Sandbox>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) wants: Arc<Wants>,
+    pub(crate) statuses: Statuses,
+    pub(crate) logs: Logs,
+    pub(crate) installer: Installer,
+    pub(crate) http: Box<dyn Fn() -> reqwest::Client + Send + Sync>,
+    pub(crate) http_client: OnceLock<reqwest::Client>,
+    pub(crate) gateway: OnceLock<Gateway>,
+    /// One change of the directory at a time.
+    pub(crate) syncing: tokio::sync::Mutex<()>,
+    pub(crate) used_tokens: access::UsedTokens,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Orchestrator {
+    /// Starts the system: reads what there is, goes on with installs that were interrupted, and
+    /// begins to reconcile. The background work ends with the parts' `shutdown`.
+    pub async fn start(parts: Parts) -> Result<Self, Error> {
+        let Parts {
+            settings,
+            store,
+            audit,
+            vault,
+            sandbox,
+            directory,
+            clock,
+            http,
+            gateway: gateway_settings,
+            tasks,
+            shutdown,
+        } = parts;
+        let shared = Arc::new(Shared {
+            settings,
+            store,
+            audit,
+            vault,
+            sandbox,
+            directory,
+            clock,
+            wants: Arc::default(),
+            statuses: Statuses::default(),
+            logs: Logs::default(),
+            installer: Installer::default(),
+            http,
+            http_client: OnceLock::new(),
+            gateway: OnceLock::new(),
+            syncing: tokio::sync::Mutex::default(),
+            used_tokens: access::UsedTokens::default(),
+            tasks: tasks.clone(),
+            shutdown: shutdown.clone(),
+        });
+        let gateway = Gateway::new(
+            gateway_settings,
+            Arc::new(connect::Connector::new(&shared)),
+            Arc::new(records::GatewayRecords::new(&shared)),
+            tasks.clone(),
+            shutdown.clone(),
+        );
+        // The cell is new: nobody else has filled it.
+        let _filled = shared.gateway.set(gateway);
+        directory::load(&shared).await?;
+        let this = Self {
+            shared: shared.clone(),
+        };
+        tasks.spawn(reconciler::run(shared.clone()));
+        tasks.spawn(access::keep_last_used(shared.clone()));
+        tasks.spawn(records::keep_audit_bounded(shared.clone()));
+        install::resume(&shared).await?;
+        Ok(this)
+    }
+
+    /// Returns the gateway, through which all calls go.
+    pub fn gateway(&self) -> &Gateway {
+        self.shared.gateway()
+    }
+
+    /// Returns what the program is set to, for people.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+}
+
+impl Shared {
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.gateway.get().expect("it is set before anything runs")
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn http_client(&self) -> reqwest::Client {
+        self.http_client.get_or_init(|| (self.http)()).clone()
+    }
+}
+
+/// An error's message and those of all its sources, joined by colons.
+pub(crate) fn error_chain(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut source = err.source();
+    while let Some(err) = source {
+        text.push_str(": ");
+        text.push_str(&err.to_string());
+        source = err.source();
+    }
+    text
+}
+
+/// As [`error_chain`], with what a person can do about it.
+pub(crate) fn sandbox_error(err: &sandbox::SandboxError) -> String {
+    let chain = error_chain(err);
+    match err.hint() {
+        Some(hint) => format!("{chain}; {hint}"),
+        None => chain,
+    }
+}

@@ -1,0 +1,197 @@
+//! The servers as they are in the store, in memory.
+//!
+//! It is made anew after each change and replaced whole. Whoever looks, looks here: the reconciler
+//! for what should run, the way out for what may be reached, the gateway's connections for what to
+//! start.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use domain::{HostPort, InstallId, Isolation, ServerId, ServerSlug, ServerSpec, Source};
+use gateway::{ListKind, ServerLists, ServerView};
+use serde_json::value::RawValue;
+use store::{StoredInstall, StoredServer};
+
+use crate::{Error, Shared};
+
+/// What is wanted, as of the last change.
+#[derive(Default)]
+pub struct Directory {
+    rows: ArcSwap<BTreeMap<ServerId, Arc<Row>>>,
+    /// What installs that are under way may reach.
+    install_hosts: Mutex<HashMap<InstallId, BTreeSet<HostPort>>>,
+}
+
+/// A server and the install that it runs from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub stored: StoredServer,
+    /// The one that is ready, if one is.
+    pub install: Option<StoredInstall>,
+    /// Grows with each change that running processes have to be ended for.
+    pub(crate) process_generation: u64,
+}
+
+impl Row {
+    /// Whether calls can be made: it is switched on and, if it is a package, installed.
+    pub fn is_usable(&self) -> bool {
+        let is_there = match &self.stored.spec.source {
+            Source::Package(_) => self.install.is_some(),
+            Source::Remote { .. } => true,
+        };
+        self.stored.enabled && is_there
+    }
+
+    fn view(&self, lists: Option<ServerLists>) -> ServerView {
+        let spec = &self.stored.spec;
+        let limits = spec.limits;
+        ServerView {
+            id: self.stored.id,
+            slug: self.stored.slug.clone(),
+            generation: self.process_generation,
+            isolation: spec.isolation(),
+            start_timeout: Duration::from_millis(limits.start_timeout_ms),
+            call_timeout: Duration::from_millis(limits.call_timeout_ms),
+            calls_max: limits.calls_max as usize,
+            keep_warm: spec.keep_warm,
+            lists,
+        }
+    }
+
+    /// Whether the sandbox runs while nobody uses it.
+    pub(crate) fn is_kept_warm(&self) -> bool {
+        let spec = &self.stored.spec;
+        self.is_usable()
+            && spec.keep_warm
+            && spec.isolation() == Isolation::Shared
+            && matches!(spec.source, Source::Package(_))
+    }
+}
+
+impl Directory {
+    pub fn rows(&self) -> Arc<BTreeMap<ServerId, Arc<Row>>> {
+        self.rows.load_full()
+    }
+
+    pub fn row(&self, id: ServerId) -> Option<Arc<Row>> {
+        self.rows.load().get(&id).cloned()
+    }
+
+    pub fn row_by_slug(&self, slug: &ServerSlug) -> Option<Arc<Row>> {
+        let rows = self.rows.load();
+        rows.values().find(|it| it.stored.slug == *slug).cloned()
+    }
+
+    /// Returns what an install may reach; nothing where it is not under way.
+    pub(crate) fn install_hosts(&self, id: InstallId) -> BTreeSet<HostPort> {
+        let hosts = self.install_hosts.lock();
+        let hosts = hosts.expect("no code panics while it holds the lock");
+        hosts.get(&id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn set_install_hosts(&self, id: InstallId, hosts: BTreeSet<HostPort>) {
+        let all = self.install_hosts.lock();
+        let mut all = all.expect("no code panics while it holds the lock");
+        if hosts.is_empty() {
+            all.remove(&id);
+        } else {
+            all.insert(id, hosts);
+        }
+    }
+}
+
+/// Reads everything for the first time, the lists of the servers included.
+pub(crate) async fn load(shared: &Arc<Shared>) -> Result<(), Error> {
+    let mut lists: BTreeMap<ServerId, ServerLists> = BTreeMap::new();
+    for list in shared.store.lists().await.map_err(Error::of_store)? {
+        let body = RawValue::from_string(list.body.into_string());
+        let kind = ListKind::ALL
+            .into_iter()
+            .find(|it| it.as_str() == list.kind.as_str());
+        if let (Ok(body), Some(kind)) = (body, kind) {
+            let lists = lists.entry(list.server).or_default();
+            lists.by_kind.insert(kind, Arc::from(body));
+        }
+    }
+    read(shared, &mut lists).await
+}
+
+/// Makes the directory and the gateway's table what the store says, after a change of it.
+pub(crate) async fn sync(shared: &Arc<Shared>) -> Result<(), Error> {
+    read(shared, &mut BTreeMap::new()).await
+}
+
+async fn read(
+    shared: &Arc<Shared>,
+    lists: &mut BTreeMap<ServerId, ServerLists>,
+) -> Result<(), Error> {
+    let _one_at_a_time = shared.syncing.lock().await;
+    let former = shared.directory.rows();
+    let mut rows = BTreeMap::new();
+    for stored in shared.store.servers().await.map_err(Error::of_store)? {
+        let known = former.get(&stored.id);
+        let install = match stored.ready_install {
+            None => None,
+            Some(id) => match known
+                .and_then(|it| it.install.clone())
+                .filter(|it| it.id == id)
+            {
+                Some(install) => Some(install),
+                None => shared.store.install(id).await.map_err(Error::of_store)?,
+            },
+        };
+        let row = Row {
+            process_generation: process_generation(&stored, known.map(AsRef::as_ref)),
+            stored,
+            install,
+        };
+        let row = match known.filter(|it| ***it == row) {
+            Some(same) => same.clone(),
+            None => Arc::new(row),
+        };
+        rows.insert(row.stored.id, row);
+    }
+    shared.directory.rows.store(Arc::new(rows.clone()));
+
+    let gateway = shared.gateway();
+    for (id, row) in &rows {
+        let was_there = former.get(id).is_some_and(|it| it.is_usable());
+        let is_same = former.get(id).is_some_and(|it| Arc::ptr_eq(it, row));
+        if row.is_usable() && (!is_same || !was_there) {
+            gateway.put_server(row.view(lists.remove(id)));
+        } else if was_there && !row.is_usable() {
+            gateway.remove_server(*id);
+        }
+    }
+    for id in former.keys().filter(|it| !rows.contains_key(it)) {
+        gateway.remove_server(*id);
+        shared.logs.forget(*id);
+    }
+    shared.wants.activate();
+    Ok(())
+}
+
+/// What a server may reach is asked of the directory at each connection, so a change of that alone
+/// ends no process.
+fn process_generation(stored: &StoredServer, former: Option<&Row>) -> u64 {
+    let without_egress = |spec: &ServerSpec| ServerSpec {
+        egress: BTreeSet::new(),
+        ..spec.clone()
+    };
+    let Some(former) = former else {
+        return stored.generation;
+    };
+    let only_egress = former.stored.spec.egress != stored.spec.egress
+        && without_egress(&former.stored.spec) == without_egress(&stored.spec)
+        && former.stored.enabled == stored.enabled
+        && former.stored.ready_install == stored.ready_install;
+    if only_egress || former.stored.generation == stored.generation {
+        former.process_generation
+    } else {
+        stored.generation
+    }
+}

@@ -1,0 +1,474 @@
+//! Turns a package into a volume, step by step.
+//!
+//! ```text
+//! prepare ── a new volume, enough room, the registries' addresses
+//! resolve ── a lock file with hashes              (way out: the registries)
+//! fetch ──── what the lock file names, no scripts (way out: the registries)
+//! build ──── the packages' own scripts            (consent, and no way out)
+//! check ──── the command that starts the server, the size
+//! ready ──── one transaction: now it is the server's
+//! ```
+//!
+//! Each step is a row with a state, a log and, where it failed, a reason. An install that fails
+//! leaves no volume: what is kept for another try is what it had resolved. A crash at any line
+//! leaves an install that is not ready, and begins again at the next start.
+//!
+//! **Invariant:** no code of a package runs before the step `build`, and then without any way out.
+//!
+//! **Invariant:** a volume that no ready and no active install has is removed by the next sweep.
+
+mod builder;
+mod npm;
+mod pypi;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use domain::{BuildScripts, HostPort, InstallId, Registry, Source};
+use store::{Consent, InstallState, Resolution, StepState, StoredInstall};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use self::builder::Builder;
+use crate::{Error, Shared, directory, error_chain, sandbox_error, servers};
+
+/// The steps of every install, in their order.
+pub(crate) const STEPS: [&str; 5] = ["prepare", "resolve", "fetch", "build", "check"];
+const PREPARE: u32 = 0;
+const RESOLVE: u32 = 1;
+const FETCH: u32 = 2;
+const BUILD: u32 = 3;
+const CHECK: u32 = 4;
+
+/// The installs under way.
+pub(crate) struct Installer {
+    jobs: Mutex<HashMap<InstallId, CancellationToken>>,
+    turns: Semaphore,
+}
+
+/// A registry, as the builder's own tools know it or the settings name it.
+#[derive(Debug, Clone)]
+struct RegistryAddress {
+    url: String,
+    /// What may be reached: the registry itself and where its files are.
+    hosts: BTreeSet<HostPort>,
+}
+
+impl Default for Installer {
+    fn default() -> Self {
+        Self {
+            jobs: Mutex::default(),
+            turns: Semaphore::new(0),
+        }
+    }
+}
+
+impl Installer {
+    /// Ends an install that is under way; nothing of it stays.
+    pub(crate) fn cancel(&self, id: InstallId) {
+        if let Some(job) = self.lock().get(&id) {
+            job.cancel();
+        }
+    }
+
+    fn active(&self) -> BTreeSet<InstallId> {
+        self.lock().keys().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstallId, CancellationToken>> {
+        self.jobs
+            .lock()
+            .expect("no code panics while it holds the lock")
+    }
+}
+
+pub(crate) fn volume_name(id: InstallId) -> String {
+    format!("install-{id}")
+}
+
+/// Goes on with the installs that the last run of the program has left, and removes what belongs to
+/// none.
+pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), Error> {
+    shared
+        .installer
+        .turns
+        .add_permits(shared.settings.installs_max.max(1));
+    let unfinished = shared
+        .store
+        .unfinished_installs()
+        .await
+        .map_err(Error::of_store)?;
+    for install in unfinished {
+        if install.state == InstallState::WaitingForConsent {
+            continue;
+        }
+        let again = shared.store.reset_for_retry(install.id).await;
+        if again.map_err(Error::of_store)? {
+            begin(shared, install.id);
+        }
+    }
+    sweep_soon(shared);
+    Ok(())
+}
+
+/// Begins an install on a task of its own. One that is under way already is left alone.
+pub(crate) fn begin(shared: &Arc<Shared>, id: InstallId) {
+    let cancel = shared.shutdown.child_token();
+    {
+        let mut jobs = shared.installer.lock();
+        if jobs.contains_key(&id) {
+            return;
+        }
+        jobs.insert(id, cancel.clone());
+    }
+    let job_shared = shared.clone();
+    shared.tasks.spawn(async move {
+        run(&job_shared, id, &cancel).await;
+        job_shared.installer.lock().remove(&id);
+        job_shared.directory.set_install_hosts(id, BTreeSet::new());
+        sweep_soon(&job_shared);
+    });
+}
+
+/// Removes the volumes that belong to no install, in the background.
+pub(crate) fn sweep_soon(shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    shared.tasks.clone().spawn(async move {
+        let swept = shared.shutdown.run_until_cancelled(sweep(&shared)).await;
+        if let Some(Err(reason)) = swept {
+            tracing::warn!(reason, "Volumes that belong to nothing may be left");
+        }
+    });
+}
+
+async fn sweep(shared: &Shared) -> Result<(), String> {
+    let volumes = shared.sandbox.list_volumes().await;
+    let volumes = volumes.map_err(|err| sandbox_error(&err))?;
+    // Asked after the list: a volume that is made meanwhile is not on it.
+    let active = shared.installer.active();
+    let referenced = shared.store.referenced_volumes().await;
+    let referenced = referenced.map_err(|err| error_chain(&err))?;
+    for volume in volumes {
+        let is_active = volume.install.is_some_and(|it| active.contains(&it));
+        if volume.install.is_none() || is_active || referenced.contains(&volume.name) {
+            continue;
+        }
+        // A sandbox that still has it is about to go, and is followed by another sweep.
+        match shared.sandbox.remove_volume(&volume.name).await {
+            Ok(()) => tracing::info!(volume.name, "Volume of no install removed"),
+            Err(err) => tracing::debug!(
+                error = &err as &dyn std::error::Error,
+                volume.name,
+                "Volume not removed yet"
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// Runs one install to its end, whatever that is.
+async fn run(shared: &Arc<Shared>, id: InstallId, cancel: &CancellationToken) {
+    let turn = cancel
+        .run_until_cancelled(shared.installer.turns.acquire())
+        .await;
+    let Some(Ok(_turn)) = turn else { return };
+    let install = match shared.store.install(id).await {
+        Ok(Some(install)) => install,
+        Ok(None) => return,
+        Err(err) => {
+            tracing::error!(error = &err as &dyn std::error::Error, install.id = %id, "Install not read");
+            return;
+        }
+    };
+    let job = Job {
+        shared,
+        install: &install,
+    };
+    let outcome = cancel.run_until_cancelled(job.steps()).await;
+    let noted = match outcome {
+        Some(Ok(Outcome::Ready)) => {
+            if let Err(err) = directory::sync(shared).await {
+                tracing::error!(error = &err as &dyn std::error::Error, "Directory not read");
+            }
+            job.look().await;
+            return;
+        }
+        Some(Ok(Outcome::Gone)) => Ok(true),
+        Some(Ok(Outcome::Waits)) => {
+            let state = InstallState::WaitingForConsent;
+            shared.store.set_install_state(id, state, None).await
+        }
+        Some(Err(reason)) => {
+            tracing::warn!(install.id = %id, package = install.package.name, reason, "Install failed");
+            shared
+                .store
+                .set_install_state(id, InstallState::Failed, Some(&reason))
+                .await
+        }
+        // The server was removed, or the program ends and begins it again at its next start.
+        None => Ok(true),
+    };
+    if let Err(err) = noted {
+        tracing::error!(error = &err as &dyn std::error::Error, install.id = %id, "How an install ended is not written down");
+    }
+}
+
+enum Outcome {
+    Ready,
+    /// Nobody wants it any more.
+    Gone,
+    Waits,
+}
+
+struct Job<'a> {
+    shared: &'a Arc<Shared>,
+    install: &'a StoredInstall,
+}
+
+impl Job<'_> {
+    async fn steps(&self) -> Result<Outcome, String> {
+        let store = &self.shared.store;
+        let id = self.install.id;
+        let running = store
+            .set_install_state(id, InstallState::Running, None)
+            .await;
+        if !running.map_err(|err| error_chain(&err))? {
+            return Ok(Outcome::Gone);
+        }
+        let builder = Builder::new(self.shared, self.install);
+        let (fetching, registry) = self.step(PREPARE, self.prepare(&builder)).await?;
+        let resolution = self
+            .step(RESOLVE, self.resolve(&fetching, &registry))
+            .await?;
+        let wanted = self.consent(&resolution);
+        if wanted == Consent::None && !resolution.build_scripts.is_empty() {
+            // The volume goes; the lock file stays, and fetching again is quick and the same.
+            return Ok(Outcome::Waits);
+        }
+        self.step(FETCH, self.fetch(&fetching, &registry, &resolution))
+            .await?;
+        drop(fetching);
+        self.shared.directory.set_install_hosts(id, BTreeSet::new());
+        let building = self
+            .step(BUILD, self.build(&builder, &resolution, wanted))
+            .await?;
+        let (argv, size) = self.step(CHECK, self.check(&builder, building)).await?;
+        let finished = store.finish_install(id, &argv, size).await;
+        if finished.map_err(|err| error_chain(&err))? {
+            Ok(Outcome::Ready)
+        } else {
+            Ok(Outcome::Gone)
+        }
+    }
+
+    /// Writes down how a step begins and ends.
+    async fn step<T>(
+        &self,
+        position: u32,
+        work: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, String> {
+        let store = &self.shared.store;
+        let name = STEPS[position as usize];
+        let begun = store.begin_step(self.install.id, position, name).await;
+        begun.map_err(|err| error_chain(&err))?;
+        let limit = self.shared.settings.install_step_timeout;
+        let outcome = tokio::time::timeout(limit, work).await;
+        let outcome = outcome.unwrap_or_else(|_elapsed| {
+            Err(format!(
+                "it took longer than {limit:?} (`install_step_timeout`)"
+            ))
+        });
+        let (state, reason) = match &outcome {
+            Ok(_) => (StepState::Done, None),
+            Err(reason) => (StepState::Failed, Some(reason.as_str())),
+        };
+        let ended = store
+            .end_step(self.install.id, position, state, reason)
+            .await;
+        ended.map_err(|err| error_chain(&err))?;
+        outcome.map_err(|reason| format!("step `{name}`: {reason}"))
+    }
+
+    async fn log(&self, position: u32, text: &str) {
+        let logged = self
+            .shared
+            .store
+            .append_step_log(self.install.id, position, text)
+            .await;
+        if let Err(err) = logged {
+            tracing::warn!(
+                error = &err as &dyn std::error::Error,
+                "Log of an install not written"
+            );
+        }
+    }
+
+    async fn prepare(
+        &self,
+        builder: &Builder<'_>,
+    ) -> Result<(builder::Running, RegistryAddress), String> {
+        builder.make_volume().await?;
+        let fetching = builder.start_fetching(PREPARE).await?;
+        fetching.check_room().await?;
+        let registry = match self.install.package.registry {
+            Registry::Npm => npm::registry(self.shared, &fetching).await?,
+            Registry::Pypi => pypi::registry(self.shared, &fetching).await?,
+        };
+        self.log(PREPARE, &format!("packages come from {}\n", registry.url))
+            .await;
+        let hosts = registry.hosts.clone();
+        self.shared
+            .directory
+            .set_install_hosts(self.install.id, hosts);
+        Ok((fetching, registry))
+    }
+
+    async fn resolve(
+        &self,
+        fetching: &builder::Running,
+        registry: &RegistryAddress,
+    ) -> Result<Resolution, String> {
+        let fetching = fetching.at(RESOLVE);
+        if let Some(known) = self.known_resolution().await? {
+            self.log(RESOLVE, "taken from the attempt before\n").await;
+            return Ok(known);
+        }
+        let package = &self.install.package;
+        let resolution = match package.registry {
+            Registry::Npm => npm::resolve(&fetching, registry, package).await?,
+            Registry::Pypi => pypi::resolve(&fetching, registry, package).await?,
+        };
+        let recorded = self
+            .shared
+            .store
+            .record_resolution(self.install.id, &resolution)
+            .await;
+        recorded.map_err(|err| error_chain(&err))?;
+        self.log(
+            RESOLVE,
+            &format!("{} {}\n", package.name, resolution.version),
+        )
+        .await;
+        Ok(resolution)
+    }
+
+    async fn known_resolution(&self) -> Result<Option<Resolution>, String> {
+        let (Some(version), Some(lock_sha256)) =
+            (&self.install.resolved_version, &self.install.lock_sha256)
+        else {
+            return Ok(None);
+        };
+        let lock = self.shared.store.install_lock(self.install.id).await;
+        let lock = lock.map_err(|err| error_chain(&err))?;
+        Ok(lock.map(|lock| Resolution {
+            version: version.clone(),
+            lock,
+            lock_sha256: lock_sha256.clone(),
+            integrity: self.install.integrity.clone(),
+            build_scripts: self.install.build_scripts.clone(),
+        }))
+    }
+
+    /// Returns what was decided about the packages' own scripts; `None` where nobody has.
+    fn consent(&self, resolution: &Resolution) -> Consent {
+        if resolution.build_scripts.is_empty() {
+            return Consent::Skip;
+        }
+        let row = self.shared.directory.row(self.install.server);
+        let by_spec = row.map_or(BuildScripts::Ask, |it| it.stored.spec.build_scripts);
+        match (self.install.consent, by_spec) {
+            (Consent::Run, _) | (Consent::None, BuildScripts::Run) => Consent::Run,
+            (Consent::Skip, _) | (Consent::None, BuildScripts::Skip) => Consent::Skip,
+            (Consent::None, BuildScripts::Ask) => Consent::None,
+        }
+    }
+
+    async fn fetch(
+        &self,
+        fetching: &builder::Running,
+        registry: &RegistryAddress,
+        resolution: &Resolution,
+    ) -> Result<(), String> {
+        let fetching = fetching.at(FETCH);
+        match self.install.package.registry {
+            Registry::Npm => npm::fetch(&fetching, registry, resolution).await,
+            Registry::Pypi => pypi::fetch(&fetching, registry, resolution).await,
+        }
+    }
+
+    /// Runs the packages' own scripts, if that is wanted, where nothing can be reached.
+    async fn build(
+        &self,
+        builder: &Builder<'_>,
+        resolution: &Resolution,
+        wanted: Consent,
+    ) -> Result<builder::Running, String> {
+        let building = builder.start_building(BUILD).await?;
+        match wanted {
+            Consent::Run => {
+                let packages = resolution.build_scripts.join(", ");
+                self.log(BUILD, &format!("scripts of {packages}\n")).await;
+                npm::build(&building).await?;
+            }
+            Consent::Skip | Consent::None if resolution.build_scripts.is_empty() => {
+                self.log(BUILD, "the packages have no scripts of their own\n")
+                    .await;
+            }
+            Consent::Skip | Consent::None => {
+                let packages = resolution.build_scripts.join(", ");
+                self.log(BUILD, &format!("left out: scripts of {packages}\n"))
+                    .await;
+            }
+        }
+        Ok(building)
+    }
+
+    async fn check(
+        &self,
+        builder: &Builder<'_>,
+        building: builder::Running,
+    ) -> Result<(Vec<String>, u64), String> {
+        let checking = building.at(CHECK);
+        let package = &self.install.package;
+        let argv = match package.registry {
+            Registry::Npm => npm::command(&checking, package).await?,
+            Registry::Pypi => pypi::command(&checking, package).await?,
+        };
+        let size = checking.size().await?;
+        builder.check_size(size)?;
+        self.log(
+            CHECK,
+            &format!("command {}, {size} bytes\n", argv.join(" ")),
+        )
+        .await;
+        Ok((argv, size))
+    }
+
+    /// Starts the new server once, so that its tools are known.
+    async fn look(&self) {
+        if let Some(row) = self.shared.directory.row(self.install.server)
+            && matches!(row.stored.spec.source, Source::Package(_))
+        {
+            servers::look_at(self.shared, &row.stored.slug).await;
+        }
+    }
+}
+
+/// Returns the host and port of an address.
+fn host_port(url: &str) -> Result<HostPort, String> {
+    let parsed = url::Url::parse(url)
+        .map_err(|err| format!("the registry's address `{url}` is not understood: {err}"))?;
+    let port = parsed.port_or_known_default();
+    let (Some(host), Some(port)) = (parsed.host_str(), port) else {
+        return Err(format!("the registry's address `{url}` names no host"));
+    };
+    HostPort::new(host, port).map_err(|err| err.to_string())
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|it| format!("{it:02x}")).collect()
+}

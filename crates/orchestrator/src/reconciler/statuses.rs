@@ -1,0 +1,130 @@
+//! How far each sandbox is, for whoever waits for one or looks.
+
+use std::collections::BTreeMap;
+
+use domain::{DesiredSandbox, SandboxKey};
+use sandbox::{Action, Observed, ObservedState};
+use tokio::sync::watch;
+
+use super::{
+    Desired,
+    memory::{Memory, runs_as},
+};
+
+/// How far a sandbox is on its way to running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SandboxStatus {
+    /// Nothing is being done for it yet.
+    Pending,
+    Starting,
+    Running,
+    Failed {
+        message: String,
+        /// Whether another try comes by itself, or only after a person has changed something.
+        will_retry: bool,
+    },
+}
+
+type StatusByKey = BTreeMap<SandboxKey, SandboxStatus>;
+
+/// The statuses as the last round made them, and the round's number.
+#[derive(Debug, Default)]
+pub(crate) struct Statuses {
+    by_key: watch::Sender<(u64, StatusByKey)>,
+}
+
+/// Says how each sandbox that should run stands.
+pub(super) fn statuses(desired: &Desired, observed: &[Observed], memory: &Memory) -> StatusByKey {
+    let observed: BTreeMap<&SandboxKey, &Observed> =
+        observed.iter().map(|it| (&it.key, it)).collect();
+    desired
+        .iter()
+        .map(|(key, it)| {
+            (
+                key.clone(),
+                status(key, it, observed.get(key).copied(), memory),
+            )
+        })
+        .collect()
+}
+
+fn status(
+    key: &SandboxKey,
+    desired: &DesiredSandbox,
+    observed: Option<&Observed>,
+    memory: &Memory,
+) -> SandboxStatus {
+    match memory.action(key) {
+        Some(Action::Start { .. }) => return SandboxStatus::Starting,
+        Some(Action::Stop { .. }) => return SandboxStatus::Pending,
+        None => {}
+    }
+    if observed.is_some_and(|it| runs_as(it, desired)) {
+        return SandboxStatus::Running;
+    }
+    if let Some((message, will_retry)) = memory.failure(key) {
+        return SandboxStatus::Failed {
+            message: message.to_owned(),
+            will_retry,
+        };
+    }
+    match observed.map(|it| &it.state) {
+        Some(ObservedState::Exited {
+            code,
+            out_of_memory,
+        }) => SandboxStatus::Failed {
+            message: match (code, out_of_memory) {
+                (_, true) => "the sandbox ran out of memory".to_owned(),
+                (Some(code), _) => format!("the sandbox exited with code {code}"),
+                (None, _) => "the sandbox was killed".to_owned(),
+            },
+            will_retry: true,
+        },
+        // Running by a former spec, or waiting for a turn.
+        _ => SandboxStatus::Pending,
+    }
+}
+
+impl Statuses {
+    /// Returns all of one server's.
+    pub(crate) fn of_server(&self, id: domain::ServerId) -> Vec<SandboxStatus> {
+        let all = self.by_key.borrow();
+        let of_server = all.1.iter().filter(|(key, _)| key.server() == Some(id));
+        of_server.map(|(_, status)| status.clone()).collect()
+    }
+
+    /// Waits until `key` runs, or has failed. What the round before the call has seen does not
+    /// count: the sandbox may be on its way out.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn wait_until_settled(&self, key: &SandboxKey) -> Result<(), String> {
+        let mut all = self.by_key.subscribe();
+        let begun = all.borrow().0;
+        let settled = all.wait_for(|(round, all)| match all.get(key) {
+            Some(SandboxStatus::Running | SandboxStatus::Failed { .. }) => begun < *round,
+            Some(SandboxStatus::Pending | SandboxStatus::Starting) | None => false,
+        });
+        let settled = settled
+            .await
+            .expect("the sender is in `self`, which outlives this call");
+        match settled.1.get(key) {
+            Some(SandboxStatus::Failed { message, .. }) => Err(message.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn replace(&self, statuses: StatusByKey) {
+        self.by_key.send_modify(|all| *all = (all.0 + 1, statuses));
+    }
+
+    /// Notes that nothing can be known, and so nothing done.
+    pub(super) fn fail(&self, desired: &Desired, message: &str) {
+        let failed = SandboxStatus::Failed {
+            message: message.to_owned(),
+            will_retry: true,
+        };
+        let statuses = desired.keys().map(|key| (key.clone(), failed.clone()));
+        let statuses = statuses.collect();
+        self.by_key.send_modify(|all| *all = (all.0 + 1, statuses));
+    }
+}

@@ -1,0 +1,69 @@
+use std::{path::PathBuf, time::Duration};
+
+use domain::HostPort;
+
+/// What the operator has set, and what the program has brought along.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The program's own data, which no server may have.
+    pub data_dir: PathBuf,
+    /// The image that servers run in.
+    pub image: String,
+    /// SHA-256 of the bridge, in hexadecimal digits.
+    pub bridge_hash: String,
+    pub registries: Registries,
+    /// The host's bundle of certificate authorities, where it is not the system's own. It is
+    /// mounted into sandboxes and named to the programs there.
+    pub ca_bundle: Option<PathBuf>,
+    /// The longest line that a server may write, which is its longest message, in bytes.
+    pub line_bytes_max: u32,
+    /// From the end of a process's input to `SIGTERM`, and from that to `SIGKILL`.
+    pub stop_grace: Duration,
+    /// The most that one install may take on disk.
+    pub install_bytes_max: u64,
+    /// What has to be free on disk for an install to begin and go on.
+    pub install_free_bytes_min: u64,
+    /// For each step of an install.
+    pub install_step_timeout: Duration,
+    /// How often the disk is looked at while a package is fetched.
+    pub install_watch_period: Duration,
+    /// Installs under way at a time.
+    pub installs_max: usize,
+    /// Audit rows older than this are deleted.
+    pub audit_keep: Duration,
+    pub audit_rows_max: u64,
+    /// How long the reconciler waits from one round to the next when nothing happens.
+    pub reconcile_period: Duration,
+}
+
+/// Where packages come from. `None` asks npm's and pip's own configuration in the base image.
+#[derive(Debug, Clone, Default)]
+pub struct Registries {
+    pub npm: Option<String>,
+    pub pypi: Option<String>,
+    /// Further hosts that packages' files come from.
+    pub hosts: Vec<HostPort>,
+}
+
+impl Settings {
+    /// Returns the defaults, for a data directory, an image and a bridge.
+    pub fn new(data_dir: PathBuf, image: String, bridge_hash: String) -> Self {
+        Self {
+            data_dir,
+            image,
+            bridge_hash,
+            registries: Registries::default(),
+            ca_bundle: None,
+            line_bytes_max: 16 << 20,
+            stop_grace: Duration::from_secs(2),
+            install_bytes_max: 2 << 30,
+            install_free_bytes_min: 256 << 20,
+            install_step_timeout: Duration::from_secs(10 * 60),
+            install_watch_period: Duration::from_secs(1),
+            installs_max: 2,
+            audit_keep: Duration::from_secs(90 * 24 * 60 * 60),
+            audit_rows_max: 1_000_000,
+            reconcile_period: Duration::from_secs(30),
+        }
+    }
+}
