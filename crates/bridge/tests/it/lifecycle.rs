@@ -69,7 +69,8 @@ async fn a_line_that_ends_stops_its_processes_and_is_dialled_again() {
     assert_eq!(second.health(PATIENCE).await.unwrap().processes, 0);
 
     // The host is started again, and its socket with it.
-    let (mut reader, _writer) = open(&second, shell("echo $$; sleep 1000")).await.split();
+    let stubborn = "trap '' TERM; echo $$; while :; do sleep 0.01; done";
+    let (mut reader, _writer) = open(&second, shell(stubborn)).await.split();
     let pid = next_line(&mut reader).await.parse().unwrap();
     rig.shutdown.cancel();
     soon(second.closed()).await;
@@ -264,9 +265,10 @@ async fn as_pid_1_it_kills_what_has_left_its_group() {
     let [init] = bridge.children()[..] else {
         panic!("{:?}", bridge.children())
     };
-    eventually("both run", || descendants(init) == 2).await;
+    let names = || descendants(init).join(" ");
+    eventually("both are what they become", || names() == "cat sleep").await;
     drop((reader, writer));
-    eventually("nothing but PID 1 is left", || descendants(init) == 0).await;
+    eventually("nothing but PID 1 is left", || names().is_empty()).await;
     assert_eq!(
         line.health(PATIENCE).await.unwrap().processes,
         0,
@@ -274,12 +276,17 @@ async fn as_pid_1_it_kills_what_has_left_its_group() {
     );
 }
 
-fn descendants(pid: i32) -> usize {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    let children = children.split_whitespace();
-    children
-        .map(|it| 1 + descendants(it.parse().unwrap()))
-        .sum()
+/// Names of the programs that a process has begun and that have begun one another.
+fn descendants(pid: i32) -> Vec<String> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let mut names = Vec::new();
+    for child in children.split_whitespace() {
+        let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+        names.push(name.trim().to_owned());
+        names.extend(descendants(child.parse().unwrap()));
+    }
+    names
 }
 
 #[tokio::test]
