@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 use anyhow::bail;
 
 use crate::{
-    bridge,
     cache::Cache,
     command::{cargo, command, find, run},
+    program::{self, Profile},
 };
 
 /// One table: its name on the command line, its heading, and what prints it.
@@ -44,16 +44,11 @@ pub(crate) fn bench(cache: &Cache, names: &[&str]) -> anyhow::Result<()> {
         let all: Vec<_> = TABLES.iter().map(|it| it.name).collect();
         bail!("there is no table `{name}`; there are {}", all.join(", "));
     }
-    let bridge = bridge::build(cache)?;
-    let mut build = cargo();
-    build.args(["build", "--release", "-p", "cli", "--bin", "archestra"]);
-    run(cache.tell(&mut build).env("ARCHESTRA_BRIDGE", &bridge))?;
-    let program = cache.target_dir().join("release/archestra");
-
+    let programs = program::build(cache, Profile::Release)?;
     let build = Build {
         cache,
-        bridge: &bridge,
-        program: &program,
+        bridge: &programs.bridge,
+        program: &programs.archestra,
     };
     for table in TABLES
         .iter()

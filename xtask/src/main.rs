@@ -3,9 +3,9 @@
 //! ```text
 //! make run | test | bench ──> xtask ──> packages   what the machine lacks (apt)
 //!                                  ├──> cache      folders outside the checkout
-//!                                  ├──> bridge     the static program that the others carry
+//!                                  ├──> program    `archestra`, and the bridge in it
 //!                                  ├──> peers      clients of others, for the tests
-//!                                  └──> run, check, bench
+//!                                  └──> run, check, bench, install
 //! ```
 //!
 //! A newcomer's machine has Rust and a C compiler; everything else is brought here, or named in
@@ -31,6 +31,7 @@ mod check;
 mod command;
 mod packages;
 mod peers;
+mod program;
 mod run;
 #[cfg(test)]
 mod tidy;
@@ -46,6 +47,7 @@ usage: cargo xtask <command>
   test [PART...]             all checks and tests, or some parts of them: fmt, clippy, deny,
                              tests, doc, e2e
   bench [TABLE...]           measure, all tables or some: sizes, line
+  install                    put a release build into `~/.local/bin`
   bridge                     build the bridge and print its path
   peers                      prepare the clients that the tests use, and print where they are
   tidy                       only the checks of the code base that no compiler makes
@@ -72,6 +74,10 @@ fn dispatch(args: &[&str]) -> anyhow::Result<ExitCode> {
         "run" => run::run(&Cache::open()?, args),
         "test" => check::check(&Cache::open()?, args),
         "bench" => bench::bench(&Cache::open()?, args).map(|()| ExitCode::SUCCESS),
+        "install" => {
+            println!("{}", program::install(&Cache::open()?)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
         "bridge" => {
             println!("{}", bridge::build(&Cache::open()?)?.display());
             Ok(ExitCode::SUCCESS)

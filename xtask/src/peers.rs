@@ -37,7 +37,7 @@ pub(crate) fn prepare(cache: &Cache) -> anyhow::Result<Peers> {
     let modules = modules(cache)?;
     Ok(Peers {
         python,
-        node: modules.join("node/bin/node"),
+        node: node(&modules),
         modules,
     })
 }
@@ -54,40 +54,40 @@ fn python(cache: &Cache) -> anyhow::Result<PathBuf> {
         run(command("python3")
             .args(["-m", "venv"])
             .arg(dir.join("venv")))?;
-        let pip = [
+        let mut pip = command(&python);
+        pip.args([
             "-m",
             "pip",
             "install",
             "--quiet",
             "--disable-pip-version-check",
-        ];
-        run(cache.tell(
-            command(&python)
-                .args(pip)
-                .arg("--requirement")
-                .arg(&requirements),
-        ))
+        ]);
+        run(cache.tell(pip.arg("--requirement").arg(&requirements)))
     })?;
     Ok(python)
 }
 
 fn modules(cache: &Cache) -> anyhow::Result<PathBuf> {
     let names = ["package.json", "package-lock.json", ".npmrc"];
-    let texts = names.map(|it| read(&root().join("tests/peers").join(it)));
-    let [package, lock, npmrc] = texts;
+    let [package, lock, npmrc] = names.map(|it| read(&root().join("tests/peers").join(it)));
     let (package, lock, npmrc) = (package?, lock?, npmrc?);
     let dir = cache.keyed_dir("peers-node", &[&package, &lock, &npmrc])?;
+    let modules = dir.join("node_modules");
     cache.ensure(&dir, || {
         for (name, text) in names.iter().zip([&package, &lock, &npmrc]) {
             fs::write(dir.join(name), text)?;
         }
-        run(cache.tell(
-            command("npm")
-                .args(["ci", "--no-audit", "--no-fund"])
-                .current_dir(&dir),
-        ))
+        let mut ci = command("npm");
+        ci.args(["ci", "--no-audit", "--no-fund"]).current_dir(&dir);
+        run(cache.tell(&mut ci))?;
+        // Its binary comes by an install script, which an npm may have been told not to run.
+        output(command(node(&modules)).arg("--version")).map(drop)
     })?;
-    Ok(dir.join("node_modules"))
+    Ok(modules)
+}
+
+fn node(modules: &Path) -> PathBuf {
+    modules.join("node/bin/node")
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

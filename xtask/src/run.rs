@@ -5,10 +5,10 @@ use std::{os::unix::process::CommandExt as _, process::ExitCode};
 use anyhow::{Context as _, bail};
 
 use crate::{
-    bridge,
     cache::Cache,
-    command::{cargo, command, run as run_to_end, show},
+    command::{command, run as run_to_end, show},
     packages,
+    program::{self, Profile},
 };
 
 /// Installs, builds, and becomes `archestra serve`.
@@ -18,24 +18,16 @@ pub(crate) fn run(cache: &Cache, args: &[&str]) -> anyhow::Result<ExitCode> {
     if let Some(at) = args.iter().position(|it| *it == "--") {
         (ours, theirs) = (&args[..at], &args[at + 1..]);
     }
-    let release = match ours {
-        [] => false,
-        ["--release"] => true,
+    let profile = match ours {
+        [] => Profile::Debug,
+        ["--release"] => Profile::Release,
         other => {
             bail!("`run` takes `--release` and, after `--`, what `serve` takes; not {other:?}")
         }
     };
 
     packages::ensure(packages::RUN)?;
-    let bridge = bridge::build(cache)?;
-    let mut build = cargo();
-    build
-        .args(["build", "-p", "cli", "--bin", "archestra"])
-        .args(release.then_some("--release"));
-    run_to_end(cache.tell(&mut build).env("ARCHESTRA_BRIDGE", &bridge))?;
-
-    let profile = if release { "release" } else { "debug" };
-    let program = cache.target_dir().join(profile).join("archestra");
+    let program = program::build(cache, profile)?.archestra;
     // The image's recipe, and so its name, is the program's own; it does nothing when it is there.
     run_to_end(cache.tell(command(&program).args(["image", "build"])))?;
 
