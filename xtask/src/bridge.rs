@@ -1,12 +1,16 @@
 //! The bridge as it is shipped: static and small, in a target folder of its own.
 
-use std::{env::consts::ARCH, fs, path::PathBuf};
+use std::{
+    env::consts::ARCH,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 
 use crate::{
     cache::Cache,
-    command::{cargo, run},
+    command::{cargo, root, run},
 };
 
 /// Builds the bridge and returns where it is. Another bridge is at another place, so what carries
@@ -31,4 +35,17 @@ pub(crate) fn build(cache: &Cache) -> anyhow::Result<PathBuf> {
         Ok(())
     })?;
     Ok(kept)
+}
+
+/// Puts a bridge where a plain `cargo build` of the program looks for one.
+pub(crate) fn put_into_checkout(bridge: &Path) -> anyhow::Result<PathBuf> {
+    let dir = root().join("target/bridge");
+    let path = dir.join("archestra-bridge");
+    let new = fs::read(bridge)?;
+    // One that is the same is left alone: what carries it need not be built again.
+    if fs::read(&path).ok().as_ref() != Some(&new) {
+        fs::create_dir_all(&dir)?;
+        fs::copy(bridge, &path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(path)
 }

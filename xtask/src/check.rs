@@ -129,7 +129,8 @@ impl Suite<'_> {
             let why = "there is no program `archestra` or no package `e2e` in this checkout";
             return Ok(missing(why));
         };
-        self.env.insert("ARCHESTRA_BIN", program);
+        // As cargo calls it, where it is in the same package.
+        self.env.insert("CARGO_BIN_EXE_archestra", program);
         let peers = peers::prepare(self.cache)?;
         let peers = peers.env().map(|(name, value)| (name, value.to_owned()));
         self.env.extend(peers);

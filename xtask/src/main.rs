@@ -48,7 +48,7 @@ usage: cargo xtask <command>
                              tests, doc, e2e
   bench [TABLE...]           measure, all tables or some: sizes, line
   install                    put a release build into `~/.local/bin`
-  bridge                     build the bridge and print its path
+  bridge                     build the bridge, put it where `cargo build` looks for it, print its path
   peers                      prepare the clients that the tests use, and print where they are
   tidy                       only the checks of the code base that no compiler makes
 ";
@@ -79,7 +79,8 @@ fn dispatch(args: &[&str]) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         "bridge" => {
-            println!("{}", bridge::build(&Cache::open()?)?.display());
+            let built = bridge::build(&Cache::open()?)?;
+            println!("{}", bridge::put_into_checkout(&built)?.display());
             Ok(ExitCode::SUCCESS)
         }
         "peers" => {
