@@ -60,6 +60,9 @@ pub enum SandboxError {
     },
 }
 
+/// The exit code after `SIGKILL`.
+const KILLED: i32 = 137;
+
 /// An error of a backend, kept for its message.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -89,9 +92,12 @@ impl SandboxError {
             ),
             Self::FolderRefused { fix, .. } => Some(fix.clone()),
             Self::VolumeMissing { .. } => Some("install the server again".to_owned()),
-            Self::Exited { out_of_memory, .. } => {
-                out_of_memory.then(|| "raise the server's `memory_bytes_max`".to_owned())
-            }
+            Self::Exited {
+                code,
+                out_of_memory,
+                ..
+            } => (*out_of_memory || *code == Some(KILLED))
+                .then(|| "raise the server's `memory_bytes_max`".to_owned()),
             Self::Timeout { .. } => None,
             Self::Failed { hint, .. } => hint.clone(),
         }
@@ -109,6 +115,10 @@ impl SandboxError {
 fn exited_in_words(code: Option<i32>, out_of_memory: bool, last_lines: &[String]) -> String {
     let how = match (code, out_of_memory) {
         (_, true) => "the sandbox ran out of memory and was ended".to_owned(),
+        // Podman does not always know whose signal it was.
+        (Some(KILLED), _) => {
+            "the sandbox was killed: it ran out of memory, or somebody ended it".to_owned()
+        }
         (Some(code), _) => format!("the sandbox ended with exit code {code}"),
         (None, _) => "the sandbox ended".to_owned(),
     };

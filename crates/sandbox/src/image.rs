@@ -7,12 +7,14 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
+    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal};
 use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
@@ -152,6 +154,10 @@ pub async fn build_base_image(
     }
     let sh = find_tools(&settings.env)?;
 
+    let _one_at_a_time = lock(&settings.cache_dir).await?;
+    if tar.is_file() {
+        return Ok(tar);
+    }
     let io = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| ImageError::Io {
@@ -176,13 +182,55 @@ pub async fn build_base_image(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(io("start", &sh))?;
+    let _with_its_children = Group::of(&child);
     follow(child, progress).await?;
     // It is there whole or not at all, whoever looks.
     std::fs::rename(&made, &tar).map_err(io("keep", &tar))?;
     remove_dir(&work).map_err(io("empty", &work))?;
     Ok(tar)
+}
+
+/// The processes that a recipe has started, and those that these have. They end with this.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let pid = child.id().and_then(|it| i32::try_from(it).ok());
+        Self(pid.and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            // Not `SIGKILL`: what it has mounted is to be taken away. An error says that nobody is
+            // left.
+            rustix::process::kill_process_group(pid, Signal::TERM).ok();
+        }
+    }
+}
+
+/// Waits until no other process makes the image in this folder. Cancel safe.
+async fn lock(cache_dir: &Path) -> Result<File, ImageError> {
+    const LOOK_AGAIN: Duration = Duration::from_millis(200);
+    let path = cache_dir.join("base.lock");
+    let io = |source| ImageError::Io {
+        operation: "lock",
+        path: path.clone(),
+        source,
+    };
+    std::fs::create_dir_all(cache_dir).map_err(io)?;
+    let file = File::create(&path).map_err(io)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(TryLockError::Error(err)) => return Err(io(err)),
+        }
+    }
 }
 
 fn recipe_hash() -> String {

@@ -19,9 +19,14 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{DesiredSandbox, InstanceId, SandboxKey};
+use http::Method;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{api::ApiError, container::container_name, service::Service};
+use self::{
+    api::{Api, ApiError, Call},
+    container::container_name,
+    service::Service,
+};
 use crate::{
     BackendFacts, Observed, Sandbox, SandboxError, VolumeInfo,
     line::{Authorize, EgressHandler, Line, Listener},
@@ -68,6 +73,7 @@ pub fn service_environment(
         "LANG",
         "LOGNAME",
         "PATH",
+        "STORAGE_DRIVER",
         "TMPDIR",
         "USER",
         "XDG_CONFIG_HOME",
@@ -91,6 +97,8 @@ pub struct Podman {
     egress: EgressFor,
     service: Service,
     listeners: Mutex<BTreeMap<SandboxKey, Arc<Listener>>>,
+    /// What Podman said of itself, and at which socket.
+    facts: Mutex<Option<(PathBuf, BackendFacts)>>,
     /// Whether folders without a container have been removed since the program started.
     swept: Mutex<bool>,
     tasks: TaskTracker,
@@ -114,6 +122,7 @@ impl Podman {
             instance,
             egress,
             listeners: Mutex::default(),
+            facts: Mutex::new(None),
             swept: Mutex::new(false),
             tasks,
             shutdown: shutdown.clone(),
@@ -156,6 +165,20 @@ impl Podman {
         let listener = Arc::new(listener.map_err(|err| cannot(err.into()))?);
         listeners.insert(key.clone(), Arc::clone(&listener));
         Ok(listener)
+    }
+
+    /// Returns what Podman is, as it was when it was asked first: it takes a third of a second to
+    /// tell, and a sandbox starts in less.
+    async fn known_facts(&self, api: &Api) -> Result<BackendFacts, SandboxError> {
+        let known = || self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((socket, facts)) = &*known()
+            && socket == api.socket()
+        {
+            return Ok(facts.clone());
+        }
+        let facts = ask_facts(api).await?;
+        *known() = Some((api.socket().to_owned(), facts.clone()));
+        Ok(facts)
     }
 
     /// Removes the listener of `key` and its folder. Fine when there is none.
@@ -276,12 +299,7 @@ impl Sandbox for Podman {
     }
 
     async fn facts(&self) -> Result<BackendFacts, SandboxError> {
-        let api = self.service.api().await?;
-        let info = api
-            .call_for(api::Call::new(http::Method::GET, "/info"))
-            .await;
-        let info = info.map_err(|err| told("ask Podman about itself", err))?;
-        Ok(host::facts(&info))
+        ask_facts(&self.service.api().await?).await
     }
 }
 
@@ -292,6 +310,12 @@ impl fmt::Debug for Podman {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+async fn ask_facts(api: &Api) -> Result<BackendFacts, SandboxError> {
+    let info = api.call_for(Call::new(Method::GET, "/info")).await;
+    let info = info.map_err(|err| told("ask Podman about itself", err))?;
+    Ok(host::facts(&info))
 }
 
 /// Says what Podman's refusal means for the one who can act.

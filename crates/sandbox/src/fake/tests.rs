@@ -10,10 +10,13 @@ async fn two_calls_for_one_sandbox_at_a_time_are_a_mistake() {
     let sandbox = FakeSandbox::new(id("a").parse().unwrap());
     sandbox.hang_next_start(&key());
     let (spec, key) = (desired("a"), key());
-    let _ = tokio::join!(
-        sandbox.ensure_running(&key, &spec),
-        sandbox.ensure_stopped(&key)
-    );
+    let both = async {
+        tokio::join!(
+            sandbox.ensure_running(&key, &spec),
+            sandbox.ensure_stopped(&key)
+        )
+    };
+    both.await.0.unwrap();
 }
 
 #[tokio::test]

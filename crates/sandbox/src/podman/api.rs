@@ -103,6 +103,10 @@ impl Api {
         Self { socket }
     }
 
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Asks without a body.
     ///
     /// Cancel safe, in so far as Podman may still do what was asked.

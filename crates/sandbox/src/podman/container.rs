@@ -40,8 +40,11 @@ pub(super) struct Context<'a> {
     pub(super) hard_limits: HardLimits,
 }
 
-/// The hard limits of this process: a container that asks for more is not started where the service
-/// may not raise them.
+/// What a container may ask for at most: one that asks for more than the hard limits of Podman's
+/// service is not started where the service may not raise them.
+///
+/// Processes are counted for the user on the whole host, containers together; the limit of one
+/// container is that of its cgroup.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HardLimits {
     pub(super) files_max: u64,
@@ -110,6 +113,7 @@ fn confinement(spec: &SandboxSpec, context: &Context<'_>) -> Value {
         "cgroupns": {"nsmode": "private"},
         "use_image_hosts": true,
         "use_image_resolve_conf": true,
+        "manage_password": false,
 
         "privileged": false,
         "cap_drop": ["all"],

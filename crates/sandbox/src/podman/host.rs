@@ -1,11 +1,16 @@
 use serde::Deserialize;
 
+use super::container::USER;
 use crate::{BackendFacts, EnforcedLimits};
+
+const GET_IDS: &str = "install `uidmap`, and run `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER` and `podman system migrate`";
 
 /// What Podman's `info` says, as far as it matters.
 #[derive(Debug, Deserialize)]
 pub(super) struct Info {
     host: HostInfo,
+    #[serde(default)]
+    store: StoreInfo,
     version: VersionInfo,
 }
 
@@ -15,8 +20,29 @@ struct HostInfo {
     cgroup_version: String,
     #[serde(default)]
     cgroup_controllers: Option<Vec<String>>,
+    #[serde(default)]
+    id_mappings: IdMappings,
     oci_runtime: RuntimeInfo,
     security: SecurityInfo,
+}
+
+/// Which users of the host the users in containers are; empty as root.
+#[derive(Debug, Default, Deserialize)]
+struct IdMappings {
+    #[serde(default)]
+    uidmap: Option<Vec<IdRange>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct IdRange {
+    size: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoreInfo {
+    #[serde(default)]
+    graph_driver_name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,6 +71,7 @@ pub(super) fn facts(info: &Info) -> BackendFacts {
     let HostInfo {
         cgroup_version,
         cgroup_controllers,
+        id_mappings,
         oci_runtime,
         security,
     } = &info.host;
@@ -85,6 +112,18 @@ pub(super) fn facts(info: &Info) -> BackendFacts {
             "{} limits of servers are not enforced: {why}",
             not_held.join(", ")
         ));
+    }
+    let users: u64 = id_mappings.uidmap.iter().flatten().map(|it| it.size).sum();
+    if rootless && users <= USER.into() {
+        warnings.push(format!(
+            "no sandbox can be made: your user has no range of user ids; {GET_IDS}"
+        ));
+    }
+    if info.store.graph_driver_name == "vfs" {
+        warnings.push(
+            "each sandbox is a whole copy of its image, which is slow and takes its space: Podman's storage has the driver `vfs`; set `driver = \"overlay\"` in `storage.conf` and run `podman system reset`"
+                .to_owned(),
+        );
     }
     if !security.seccomp {
         warnings.push(
@@ -131,22 +170,19 @@ pub(super) fn containers_conf(machine: Machine) -> Option<String> {
         files_max,
         processes_max,
     } = machine;
-    // What Podman asks for where nobody says otherwise.
-    const PODMAN_ULIMIT: u64 = 1_048_576;
-    let low_limits = files_max < PODMAN_ULIMIT || processes_max < PODMAN_ULIMIT;
     let needs_runc = has_runc && (!unified_cgroups || !has_crun);
-    if !low_limits && !needs_runc && has_systemd {
+    if !needs_runc && has_systemd {
         return None;
     }
 
-    let mut conf = String::from("# Written at each start; changes are lost.\n[containers]\n");
-    if low_limits {
-        let files = files_max.min(PODMAN_ULIMIT);
-        let processes = processes_max.min(PODMAN_ULIMIT);
-        conf += &format!(
-            "default_ulimits = [\"nofile={files}:{files}\", \"nproc={processes}:{processes}\"]\n"
-        );
-    }
+    // What Podman asks for where nobody says otherwise. Ours say so; what the person runs by the
+    // same service may not.
+    const PODMAN_ULIMIT: u64 = 1_048_576;
+    let files = files_max.min(PODMAN_ULIMIT);
+    let processes = processes_max.min(PODMAN_ULIMIT);
+    let mut conf = format!(
+        "# Written at each start; changes are lost.\n[containers]\ndefault_ulimits = [\"nofile={files}:{files}\", \"nproc={processes}:{processes}\"]\n"
+    );
     conf += "[engine]\n";
     if needs_runc {
         conf += "runtime = \"runc\"\n";
@@ -167,7 +203,7 @@ pub(super) fn hint_for(message: &str) -> Option<String> {
     } else if is("cgroup") {
         "Podman's service may not make cgroups here; set `cgroup_manager = \"cgroupfs\"` in `containers.conf`, or run it in a login session"
     } else if is("newuidmap") || is("subuid") || is("subgid") {
-        "Podman without root needs ranges of user ids: install `uidmap` and run `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER`"
+        GET_IDS
     } else if is("no space left") {
         "free some disk space: `podman system prune` removes what nobody uses"
     } else if is("permission denied") && is("statfs") {

@@ -118,7 +118,7 @@ impl Podman {
         desired: &DesiredSandbox,
     ) -> Result<(String, std::sync::Arc<Listener>), SandboxError> {
         let spec = &desired.spec;
-        let facts = self.facts().await?;
+        let facts = self.known_facts(api).await?;
         let folders = self.check_mounts(api, spec, facts.rootless).await?;
         if !self.settings.bridge.is_file() {
             let err = format!("no file at `{}`", self.settings.bridge.display());
@@ -205,7 +205,11 @@ impl Podman {
             }
         };
         let wait = Call::new(Method::POST, &format!("/containers/{id}/wait"))
-            .query(&[("condition", "exited"), ("condition", "stopped")])
+            .query(&[
+                ("condition", "exited"),
+                ("condition", "stopped"),
+                ("interval", "100ms"),
+            ])
             .limit(Duration::from_secs(24 * 3600));
         tokio::select! {
             () = healthy => Ok(()),

@@ -194,6 +194,11 @@ impl Service {
             );
             env.push(("CONTAINERS_CONF".into(), path.into()));
         }
+        let is_root = rustix::process::geteuid().is_root();
+        if !is_root && settings.args.is_empty() && !has_storage(&env) {
+            // A new storage of an ordinary user is `vfs` by default: a whole copy for each container.
+            env.push(("STORAGE_DRIVER".into(), "overlay".into()));
+        }
         let mut address = OsString::from("unix://");
         address.push(socket);
         process::command(program, &env, &settings.run_dir)
@@ -219,6 +224,8 @@ struct Owner {
 
 impl Owner {
     async fn run(mut self) {
+        let group = self.child.id().and_then(|it| i32::try_from(it).ok());
+        let group = group.and_then(Pid::from_raw);
         let mut lines = VecDeque::new();
         let status = {
             let reading = read_lines(self.stderr.take(), &mut lines);
@@ -226,9 +233,11 @@ impl Owner {
             self.shutdown.run_until_cancelled(waiting).await
         };
         let Some(status) = status else {
-            end_child(&mut self.child).await;
+            end_child(&mut self.child, group).await;
             return;
         };
+        // Without root there is a second process, which outlives the first if that is killed.
+        signal_group(group, Signal::KILL);
         let reason = ended_in_words(status, &lines);
         tracing::warn!(
             podman.reason = reason,
@@ -262,19 +271,21 @@ fn ended_in_words(status: io::Result<ExitStatus>, lines: &VecDeque<String>) -> S
     format!("{how}: {}", lines.join(" | "))
 }
 
-async fn end_child(child: &mut Child) {
-    if let Some(pid) = child
-        .id()
-        .and_then(|it| i32::try_from(it).ok())
-        .and_then(Pid::from_raw)
-    {
-        // An error says that it has ended already.
-        rustix::process::kill_process(pid, Signal::TERM).ok();
-    }
+async fn end_child(child: &mut Child, group: Option<Pid>) {
+    signal_group(group, Signal::TERM);
     let ended = tokio::time::timeout(SERVICE_STOP_TIMEOUT, child.wait()).await;
+    signal_group(group, Signal::KILL);
     if ended.is_err() {
-        // Likewise.
+        // An error says that it has ended already.
         child.kill().await.ok();
+    }
+}
+
+/// Containers have groups of their own, and their conmons too.
+fn signal_group(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // An error says that nobody is left.
+        rustix::process::kill_process_group(group, signal).ok();
     }
 }
 
@@ -302,6 +313,24 @@ async fn wait_for_socket(
     Err(unavailable(reason, hint))
 }
 
+/// Whether a storage is there already or has been chosen, which then decides.
+fn has_storage(env: &[(OsString, OsString)]) -> bool {
+    let value = |name: &str| {
+        env.iter()
+            .find(|it| it.0 == name)
+            .map(|it| Path::new(&it.1))
+    };
+    let is_chosen = ["STORAGE_DRIVER", "CONTAINERS_STORAGE_CONF"]
+        .iter()
+        .any(|it| value(it).is_some());
+    let home = value("HOME").unwrap_or(Path::new("/"));
+    let data = value("XDG_DATA_HOME").map_or_else(|| home.join(".local/share"), Path::to_owned);
+    let config = value("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), Path::to_owned);
+    is_chosen
+        || data.join("containers/storage").exists()
+        || config.join("containers/storage.conf").exists()
+}
+
 /// Ends the service that a killed program has left behind.
 async fn end_orphan(pid_file: &Path, socket: &Path) {
     let Ok(text) = tokio::fs::read_to_string(pid_file).await else {
@@ -321,6 +350,7 @@ async fn end_orphan(pid_file: &Path, socket: &Path) {
     // The number may be of another process by now.
     while is_ours() {
         rustix::process::kill_process(pid, signal).ok();
+        signal_group(Some(pid), signal);
         tokio::time::sleep(LOOK_AGAIN).await;
         if until < Instant::now() {
             signal = Signal::KILL;
@@ -331,7 +361,10 @@ async fn end_orphan(pid_file: &Path, socket: &Path) {
     }
 }
 
+/// Returns how much a container may ask for where nobody may raise a hard limit. Podman lowers its
+/// own limit of processes, to a number that it does not tell; it was never seen under this one.
 pub(super) fn hard_limits() -> HardLimits {
+    const PROCESSES_MAX: u64 = 16_384;
     let hard = |resource| {
         rustix::process::getrlimit(resource)
             .maximum
@@ -339,7 +372,7 @@ pub(super) fn hard_limits() -> HardLimits {
     };
     HardLimits {
         files_max: hard(Resource::Nofile),
-        processes_max: hard(Resource::Nproc),
+        processes_max: hard(Resource::Nproc).min(PROCESSES_MAX),
     }
 }
 

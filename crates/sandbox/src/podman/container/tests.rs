@@ -39,6 +39,7 @@ fn a_container_is_asked_for_with_everything_that_it_is_not_given() {
             "driver": "k8s-file",
             "size": 1048576
           },
+          "manage_password": false,
           "mounts": [
             {
               "destination": "/tmp",
