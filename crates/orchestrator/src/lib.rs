@@ -59,6 +59,7 @@ pub use crate::logs::{LogLine, LogStream};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
+pub use store::{AuditFilter, AuditFrom, AuditRow, InstallStep, StoredInstall, StoredToken};
 use crate::{install::Installer, logs::Logs, reconciler::Statuses, wants::Wants};
 
 /// What the system is made of. Only `cli` makes it.
