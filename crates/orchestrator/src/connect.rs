@@ -19,7 +19,7 @@ use crate::{
 /// Where a package is inside the sandboxes that run it.
 pub(crate) const INSTALL_DIR: &str = "/install";
 /// Where the host's certificate authorities are inside.
-pub(crate) const CA_BUNDLE: &str = "/.archestra/ca.pem";
+pub(crate) const CA_BUNDLE: &str = "/archestra-ca.pem";
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Lines of standard error that are told with the end of a process.
 const LAST_LINES: usize = 5;
