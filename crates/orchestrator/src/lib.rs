@@ -28,6 +28,7 @@
 //! stream, and nowhere else.
 
 mod access;
+mod calls;
 mod connect;
 mod directory;
 mod doctor;
@@ -51,6 +52,7 @@ use store::{AuditQueue, Store};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use crate::access::{CreatedToken, NewClient};
+pub use crate::calls::ToolTarget;
 pub use crate::directory::{Directory, Row};
 pub use crate::doctor::{Finding, FindingLevel};
 pub use crate::egress_door::egress_for;
