@@ -259,13 +259,12 @@ impl Running {
             .await
             .map_err(|err| error_chain(&err))?;
         let (mut reader, mut writer) = process.split();
-        if let Some(input) = command.input {
-            for line in input.lines() {
-                let written = writer.line(line.as_bytes()).await;
-                written.map_err(|err| error_chain(&err))?;
-            }
+        // A command that has ended already takes no input, and how it ended tells what is wrong.
+        let mut is_taken = true;
+        for line in command.input.unwrap_or_default().lines() {
+            is_taken = is_taken && writer.line(line.as_bytes()).await.is_ok();
         }
-        writer.end().await.map_err(|err| error_chain(&err))?;
+        let _ended = writer.end().await;
 
         let mut output = String::new();
         let mut log = Log::new(self);

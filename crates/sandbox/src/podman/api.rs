@@ -60,8 +60,18 @@ impl ApiError {
         }
     }
 
+    /// Whether what was asked for is gone. Podman says so with another status, and in its message
+    /// alone, when a container goes while it is being looked at.
     pub(super) fn is_not_found(&self) -> bool {
-        self.status() == Some(StatusCode::NOT_FOUND)
+        match self {
+            Self::Refused { status, message } => {
+                *status == StatusCode::NOT_FOUND
+                    || ["no such container", "no such volume"]
+                        .iter()
+                        .any(|it| message.contains(it))
+            }
+            _ => false,
+        }
     }
 }
 
