@@ -1,1 +1,211 @@
-//! (being written)
+//! The HTTP face of the system, for browsers, the command line, the desktop shell and MCP clients.
+//!
+//! ```text
+//! serve ── connections ──> router
+//!                            ├─ gate: Host, Origin ──────────────> 403
+//!                            ├─ gate: token or cookie ───────────> 401
+//!                            ├─ /mcp, /mcp/{slug} ──> Gateway::post, listen, end_session
+//!                            ├─ /api/v1/… ──────────> one use case each
+//!                            └─ /, /healthz, /readyz, /openapi.json
+//! ```
+//!
+//! A handler does four things and no more: it takes a request apart, calls one use case of
+//! `orchestrator`, and turns what comes back into a wire type or an [`ApiError`]. The MCP endpoints
+//! are the hot path and are written without layers around them; what they do on the way in, they ask
+//! of the same [`gate`].
+//!
+//! The API's description is made from the code and checked in as `openapi.json`. A test fails when
+//! the two differ, so that every change of the API shows in review; the web UI's types are made
+//! from that file.
+//!
+//! **Invariant:** this is the only crate that knows HTTP status codes and the JSON shapes of the
+//! API. It speaks to no database and to no sandbox.
+//!
+//! **Invariant:** nothing answers without a token or a session but `/healthz`, `/readyz`,
+//! `/openapi.json`, the page's three files, and the exchange of a login link. `Host` and `Origin`
+//! are checked on all of them.
+//!
+//! **Invariant:** the value of a secret is in no answer; a token's and a link's are in the one answer
+//! that makes it.
+//!
+//! **Invariant:** a stream ends at shutdown, so that no open tab holds the program up.
+
+mod audit;
+mod error;
+mod events;
+mod extract;
+mod gate;
+mod listen;
+mod mcp_endpoint;
+mod page;
+mod server_bodies;
+mod servers;
+mod sessions;
+mod system;
+mod tokens;
+mod tools;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, extract::Request, middleware, routing::get};
+use orchestrator::Orchestrator;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::{
+    OpenApi,
+    security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+pub use crate::error::ApiError;
+pub use crate::listen::{CONNECTIONS_MAX, LocalPort, serve};
+
+/// What the operator has set about HTTP.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// The longest body of a request, in bytes.
+    pub request_bytes_max: usize,
+    /// How long a client may take to send a body.
+    pub request_timeout: Duration,
+    /// Names of this machine beside the loopback ones.
+    pub allowed_hosts: Vec<auth::AllowedHost>,
+    /// How long a stream may be silent before something is written to it.
+    pub keep_alive: Duration,
+    pub version: &'static str,
+    /// Where the program answers, for people, for instance `http://127.0.0.1:3000`, without a slash
+    /// at the end. The first one has the UI.
+    pub addresses: Vec<String>,
+}
+
+/// What all handlers share.
+pub(crate) struct Shared {
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) settings: ServerSettings,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) started: Instant,
+}
+
+pub(crate) type App = Arc<Shared>;
+
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Archestra API",
+        version = "1",
+        description = "Servers, tools, tokens and the audit. MCP itself is at `/mcp` and `/mcp/{slug}`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    security(("token" = []), ("session" = [])),
+)]
+struct Description;
+
+impl ServerSettings {
+    /// Returns the defaults, for a version and the addresses that the program answers at.
+    pub fn new(version: &'static str, addresses: Vec<String>) -> Self {
+        Self {
+            request_bytes_max: 4 << 20,
+            request_timeout: Duration::from_secs(30),
+            allowed_hosts: Vec::new(),
+            keep_alive: Duration::from_secs(15),
+            version,
+            addresses,
+        }
+    }
+}
+
+/// Returns all that the program answers over HTTP.
+///
+/// A request has to carry the [`LocalPort`] that it came in at, as [`serve`] gives it. Streams end
+/// with `shutdown`.
+pub fn router(
+    orchestrator: Orchestrator,
+    settings: ServerSettings,
+    shutdown: CancellationToken,
+) -> Router {
+    let app: App = Arc::new(Shared {
+        orchestrator,
+        settings,
+        shutdown,
+        started: Instant::now(),
+    });
+    let with = |routes: OpenApiRouter<App>| {
+        let (router, _) = routes.split_for_parts();
+        router.method_not_allowed_fallback(error::method_not_allowed)
+    };
+    let text: Arc<str> = description_text().into();
+    let api = with(people_routes())
+        .layer(middleware::from_fn(gate::people_only))
+        .merge(with(caller_routes()))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            gate::callers_only,
+        ));
+    let open = with(open_routes()).merge(page::router()).route(
+        "/openapi.json",
+        get(move || system::description(text.clone())),
+    );
+    api.merge(open)
+        .fallback(error::no_such_path)
+        .layer(middleware::from_fn_with_state(app.clone(), gate::guard))
+        .merge(mcp_endpoint::router())
+        .with_state(app)
+}
+
+/// Returns the description of the API.
+pub fn description() -> OpenApi {
+    use utoipa::OpenApi as _;
+
+    let mut description = OpenApiRouter::with_openapi(Description::openapi())
+        .merge(people_routes())
+        .merge(caller_routes())
+        .merge(open_routes())
+        .into_openapi();
+    let components = description.components.get_or_insert_default();
+    components.add_security_scheme(
+        "token",
+        SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+    );
+    let cookie = ApiKeyValue::new(gate::SESSION_COOKIE);
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    description
+}
+
+/// The description as it is checked in and served.
+pub(crate) fn description_text() -> String {
+    let text = description().to_pretty_json();
+    text.expect("a description has a JSON form") + "\n"
+}
+
+/// For the person in front of the program only.
+fn people_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(servers::router())
+        .merge(tools::router())
+        .merge(tokens::router())
+        .merge(sessions::links_router())
+        .merge(audit::router())
+        .merge(system::router())
+}
+
+/// For whoever has a token.
+fn caller_routes() -> OpenApiRouter<App> {
+    sessions::whoami_router()
+}
+
+/// For everybody.
+fn open_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(sessions::session_router())
+        .merge(system::open_router())
+}
+
+/// The port that a request came in at; 0, which is nobody's, where it is not known.
+pub(crate) fn local_port(request: &Request) -> u16 {
+    request
+        .extensions()
+        .get()
+        .map_or(0, |LocalPort(port)| *port)
+}
+
+#[cfg(test)]
+mod tests;
