@@ -61,8 +61,8 @@ pub use crate::logs::{LogLine, LogStream};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
-pub use store::{AuditFilter, AuditFrom, AuditRow, InstallStep, StoredInstall, StoredToken};
 use crate::{install::Installer, logs::Logs, reconciler::Statuses, wants::Wants};
+pub use store::{AuditFilter, AuditFrom, AuditRow, InstallStep, StoredInstall, StoredToken};
 
 /// What the system is made of. Only `cli` makes it.
 pub struct Parts {

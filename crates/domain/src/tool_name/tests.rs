@@ -19,7 +19,11 @@ fn a_name_that_fits_is_only_prefixed() {
 fn a_name_that_does_not_fit_ends_in_a_hash() {
     check("a", "read.file", expect!["a__read_file_8a5ee74c"]);
     check("a", "", expect!["a___00a5c5cf"]);
-    check("files", &"x".repeat(80), expect!["files__xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx_192b35cd"]);
+    check(
+        "files",
+        &"x".repeat(80),
+        expect!["files__xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx_192b35cd"],
+    );
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! The real program, used as a person and as a client would: for the end-to-end tests.
+//!
+//! ```text
+//! World ── one Podman storage, one base image, one fixture registry, one web site
+//!   └── Program ── `archestra serve` on a data directory of its own
+//!         ├── cli(["servers", "add", …])      the command line, with `--json`
+//!         └── Client                          an MCP client over HTTP, by hand
+//! ```
+//!
+//! Nothing here knows the inside of the program: it is started as a process, asked over its command
+//! line and its ports, and looked at from outside (`/proc`, Podman's own list).
+//!
+//! What is missing on the machine makes the tests fail when `CI` is set, and is told loudly else.
+
+mod client;
+mod counts;
+mod fixtures;
+mod program;
+mod world;
+
+pub use crate::client::{Answer, Client, http};
+pub use crate::counts::{Counts, descendants, new_command as command, pids_with};
+pub use crate::fixtures::{Registry, Site};
+pub use crate::program::{Program, ProgramOptions};
+pub use crate::world::{World, peer, repository, world};
+
+use std::time::{Duration, Instant};
+
+/// Waits until `seen` returns something, for at most `limit`.
+///
+/// # Panics
+///
+/// When it does not within that time; `what` says what was waited for.
+#[track_caller]
+pub fn wait_for<T>(what: &str, limit: Duration, mut seen: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(it) = seen() {
+            return it;
+        }
+        assert!(
+            began.elapsed() < limit,
+            "`{what}` did not happen within {limit:?}"
+        );
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
