@@ -1,9 +1,9 @@
 //! What clients of the `initialize` era ask, and who answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::{Caller, ServerSlug};
+use domain::{Caller, IsolationKey, ServerSlug};
 use mcp::{
     Message, Object, RpcError, code, message,
     object::{elements, raw},
@@ -14,18 +14,18 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CallError, CallTarget, Gateway, ListKind, Shared,
-    call::{Call, Forward, call_tool, request},
-    policy, pool,
-    session::{Out, Route, Session},
-    table::{Entry, Table},
-    upstream::{Request, Upstream},
+    CallError, Gateway, ListKind, Shared, policy, pool,
+    requests::Asked,
+    session::{Capabilities, Out, Route, Session},
+    upstream::Upstream,
 };
 
 /// Messages in one batch (2025-03-26).
 const BATCH_MAX: usize = 64;
 /// What comes before one answer and was not read yet.
 const OUT_MAX: usize = 256;
+/// How long clients have to read what they were told at the shutdown.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Which servers an address stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,8 +99,7 @@ impl Gateway {
         if is_batch {
             return self.batch(&post).await;
         }
-        let body = post.body.clone();
-        let message = match Message::parse(&body) {
+        let message = match Message::parse(&post.body) {
             Ok(message) => message,
             Err(err) => return refused(Refusal::Malformed, None, err.code(), err.to_string()),
         };
@@ -162,7 +161,7 @@ impl Gateway {
             return Ok(());
         };
         let is_there = self.shared.table.load().server(slug).is_some();
-        if is_there && policy::may_use(caller, slug) {
+        if is_there && policy::may_use(&caller.access, slug) {
             return Ok(());
         }
         Err(format!("there is no server `{slug}`"))
@@ -218,7 +217,7 @@ impl Gateway {
                 }
             },
         };
-        let capabilities = object.get("capabilities").map(ToOwned::to_owned);
+        let capabilities = Capabilities::read(object.get("capabilities"));
         let sessions = &self.shared.sessions;
         let scope = post.scope.clone();
         let Some(session) = sessions.begin(&post.caller, scope, version, capabilities) else {
@@ -268,8 +267,7 @@ impl Gateway {
         let hello = match stored {
             Some(hello) => hello,
             None => {
-                let isolation = entry.isolation_key(&caller.principal);
-                let upstream = pool::get(&self.shared, entry, &isolation).await?;
+                let (_, upstream) = pool::get(&self.shared, entry, &caller.principal).await?;
                 upstream.initialize.clone()
             }
         };
@@ -308,8 +306,8 @@ impl Gateway {
                 session: None,
                 bytes,
             },
-            Some(Out::Message(first)) => {
-                PostReply::Stream(self.stream(Some(first), messages, 1, &session))
+            Some(Out::Message(first, _)) => {
+                PostReply::Stream(self.stream(vec![first], messages, 1, &session))
             }
             // It was cancelled: nothing is answered (2025-11-25, Cancellation).
             None => PostReply::Accepted,
@@ -326,65 +324,70 @@ impl Gateway {
         params: Option<&RawValue>,
         out: mpsc::Sender<Out>,
     ) -> Result<(), String> {
-        let requests_max = self.shared.settings.session_requests_max;
-        let cancel = session.begin_request(id, requests_max)?;
-        let shared = self.shared.clone();
-        let (caller, session) = (caller.clone(), session.clone());
-        let (id, method) = (id.to_owned(), method.to_owned());
+        let cancel = session.begin_request(id)?;
+        let under_way = UnderWay {
+            session: session.clone(),
+            id: id.to_owned(),
+            over: CancellationToken::new(),
+        };
+        let (shared, caller, method) = (self.shared.clone(), caller.clone(), method.to_owned());
         let params = params.map(ToOwned::to_owned);
         self.shared.tasks.spawn(async move {
+            let session = &under_way.session;
             let asked = Asked {
                 shared: &shared,
                 caller: &caller,
-                session: &session,
+                session,
                 route: Route {
                     session: session.clone(),
                     out: out.clone(),
+                    over: under_way.over.clone(),
                 },
                 cancel: &cancel,
             };
             let outcome = asked.answer(&method, params.as_deref()).await;
-            session.end_request(&id);
+            let is_cancelled = cancel.is_cancelled();
+            drop(asked);
             let bytes = match &outcome {
                 Err(CallError::Cancelled) => return,
-                Ok(result) => message::response(&id, Ok(result)),
-                Err(err) => message::response(&id, Err(&err.to_raw())),
+                // It came too late, and the client expects none.
+                _ if is_cancelled => return,
+                Ok(result) => message::response(&under_way.id, Ok(result)),
+                Err(err) => message::response(&under_way.id, Err(&err.to_raw())),
             };
-            // The client may have hung up.
-            let _sent = out.send(Out::Answer(bytes.into())).await;
+            let session = session.clone();
+            drop((outcome, under_way));
+            let over = is_over(&shared, &session);
+            // The client may have hung up, or read nothing until the end.
+            tokio::select! {
+                _sent = out.send(Out::Answer(bytes.into())) => {}
+                () = over => {}
+            }
         });
         Ok(())
     }
 
-    /// Passes messages on until `answers` answers were among them.
+    /// Passes messages on until `answers` answers were among them, the client hangs up, or its
+    /// session is over.
     fn stream(
         &self,
-        first: Option<Bytes>,
+        first: Vec<Bytes>,
         mut messages: mpsc::Receiver<Out>,
-        mut answers: usize,
+        answers: usize,
         session: &Arc<Session>,
     ) -> mpsc::Receiver<Bytes> {
         let (sender, receiver) = mpsc::channel(1);
-        let over = session.over.clone();
+        let (shared, session) = (self.shared.clone(), session.clone());
         self.shared.tasks.spawn(async move {
-            let pass = async {
-                if let Some(first) = first {
-                    sender.send(first).await.ok()?;
-                }
-                while 0 < answers {
-                    let bytes = match messages.recv().await? {
-                        Out::Message(bytes) => bytes,
-                        Out::Answer(bytes) => {
-                            answers -= 1;
-                            bytes
-                        }
-                    };
-                    sender.send(bytes).await.ok()?;
-                }
-                Some(())
-            };
-            // Ends with the last answer, when the client hangs up, or with the session.
-            let _passed = over.run_until_cancelled(pass).await;
+            tokio::select! {
+                () = pass(first, &mut messages, answers, &sender, &session) => {}
+                () = is_over(&shared, &session) => return,
+            }
+            // What belongs to the client and not to its request may reach it elsewhere.
+            messages.close();
+            while let Ok(out) = messages.try_recv() {
+                give_back(&session, out);
+            }
         });
         receiver
     }
@@ -403,8 +406,12 @@ impl Gateway {
                 session.version
             ));
         }
-        let Ok(array) = serde_json::from_slice::<&RawValue>(&post.body) else {
-            return malformed("the batch is not valid JSON".to_owned());
+        let array = match serde_json::from_slice::<&RawValue>(&post.body) {
+            Ok(array) => array,
+            Err(err) => {
+                let reason = format!("the batch is not valid JSON: {err}");
+                return refused(Refusal::Malformed, None, code::PARSE, reason);
+            }
         };
         let bodies = elements(array).unwrap_or_default();
         if bodies.is_empty() || BATCH_MAX < bodies.len() {
@@ -418,28 +425,30 @@ impl Gateway {
             }
         }
         let (out, messages) = mpsc::channel(OUT_MAX);
-        let mut answers = 0;
+        let (mut at_once, mut answers) = (Vec::new(), 0);
         for message in parsed {
-            match message {
-                Message::Request { id, method, params } => {
-                    answers += 1;
-                    let (caller, out) = (&post.caller, out.clone());
-                    let begun =
-                        self.spawn_request(caller, &session, id, &method, params, out.clone());
-                    if let Err(reason) = begun {
-                        let error = RpcError::new(code::INVALID_REQUEST, reason);
-                        let bytes = message::error_response(Some(id), &error);
-                        // There is room for all answers of a batch.
-                        let _sent = out.try_send(Out::Answer(bytes.into()));
-                    }
+            let Message::Request { id, method, params } = message else {
+                self.take_silent(&session, &post.caller, &message);
+                continue;
+            };
+            let caller = &post.caller;
+            let answer = answer_at_once(&self.shared, caller, &session, id, &method, params);
+            if let Some(bytes) = answer {
+                at_once.push(bytes);
+                continue;
+            }
+            match self.spawn_request(caller, &session, id, &method, params, out.clone()) {
+                Ok(()) => answers += 1,
+                Err(reason) => {
+                    let error = RpcError::new(code::INVALID_REQUEST, reason);
+                    at_once.push(message::error_response(Some(id), &error).into());
                 }
-                other => self.take_silent(&session, &post.caller, &other),
             }
         }
-        if answers == 0 {
+        if at_once.is_empty() && answers == 0 {
             return PostReply::Accepted;
         }
-        PostReply::Stream(self.stream(None, messages, answers, &session))
+        PostReply::Stream(self.stream(at_once, messages, answers, &session))
     }
 
     /// Takes a notification or an answer of a client.
@@ -456,7 +465,7 @@ impl Gateway {
                         session.cancel_request(id);
                     }
                 }
-                "notifications/progress" => self.client_progress(session, caller, *params),
+                "notifications/progress" => client_progress(session, *params),
                 "notifications/roots/list_changed" => {
                     self.each_upstream(&session.scope, caller, |it| it.notify(method, *params));
                 }
@@ -466,32 +475,106 @@ impl Gateway {
         }
     }
 
-    /// Passes on what a client says of its progress with a server's question.
-    fn client_progress(&self, session: &Session, caller: &Caller, params: Option<&RawValue>) {
-        let object = params.and_then(|it| Object::parse(it).ok());
-        let token = object.as_ref().and_then(|it| it.get("progressToken"));
-        let server = token.and_then(|it| session.question_of(it.get()));
-        if let Some(server) = server {
-            let scope = Scope::One(server);
-            self.each_upstream(&scope, caller, |it| {
-                it.notify("notifications/progress", params)
-            });
+    /// Does something with each open conversation that `caller` has a part in.
+    fn each_upstream(&self, scope: &Scope, caller: &Caller, act: impl FnMut(&Arc<Upstream>)) {
+        self.shared.each_upstream(scope, caller, act);
+    }
+}
+
+impl Shared {
+    /// Does something with each open conversation that `caller` has a part in.
+    pub(crate) fn each_upstream(
+        &self,
+        scope: &Scope,
+        caller: &Caller,
+        mut act: impl FnMut(&Arc<Upstream>),
+    ) {
+        for upstream in self.pool.all_open() {
+            let slug = &upstream.slug;
+            let is_theirs = match &upstream.isolation {
+                IsolationKey::Shared => true,
+                IsolationKey::Principal(name) => *name == caller.principal,
+            };
+            if is_theirs && scope.includes(slug) && policy::may_use(&caller.access, slug) {
+                act(&upstream);
+            }
         }
     }
+}
 
-    /// Does something with each open conversation that `caller` has a part in.
-    fn each_upstream(&self, scope: &Scope, caller: &Caller, act: impl Fn(&Arc<Upstream>)) {
-        for entry in self.shared.table.load().servers() {
-            if !scope.includes(&entry.view.slug) || !policy::may_use(caller, &entry.view.slug) {
-                continue;
-            }
-            let isolation = entry.isolation_key(&caller.principal);
-            for upstream in self.shared.pool.open(entry.view.id) {
-                if upstream.isolation == isolation {
-                    act(&upstream);
-                }
-            }
+/// A client's request that is under way; over when it is dropped.
+struct UnderWay {
+    session: Arc<Session>,
+    id: Box<RawValue>,
+    over: CancellationToken,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.session.end_request(&self.id);
+        self.over.cancel();
+    }
+}
+
+/// Waits until nothing is to be sent to the session's client any more.
+async fn is_over(shared: &Shared, session: &Session) {
+    let shutdown = async {
+        shared.shutdown.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        () = session.over.cancelled() => {}
+        () = shutdown => {}
+    }
+}
+
+/// Passes messages on until `answers` answers were among them or the client hangs up.
+async fn pass(
+    first: Vec<Bytes>,
+    messages: &mut mpsc::Receiver<Out>,
+    mut answers: usize,
+    sender: &mpsc::Sender<Bytes>,
+    session: &Session,
+) {
+    for bytes in first {
+        if sender.send(bytes).await.is_err() {
+            return;
         }
+    }
+    while 0 < answers {
+        let out = tokio::select! {
+            () = sender.closed() => return,
+            out = messages.recv() => out,
+        };
+        let Some(out) = out else { return };
+        answers -= usize::from(matches!(out, Out::Answer(_)));
+        let Ok(permit) = sender.reserve().await else {
+            return give_back(session, out);
+        };
+        match out {
+            Out::Message(bytes, _) | Out::Answer(bytes) => permit.send(bytes),
+        }
+    }
+}
+
+/// Keeps what a client that has hung up may still read on its other stream. Answers are not: they
+/// belong to the request's own stream.
+fn give_back(session: &Session, out: Out) {
+    if let Out::Message(bytes, unread) = out {
+        // There may be no room for it.
+        let _sent = session.send(bytes, unread);
+    }
+}
+
+/// Passes on what a client says of its progress with a server's question.
+fn client_progress(session: &Session, params: Option<&RawValue>) {
+    let Some(mut object) = params.and_then(|it| Object::parse(it).ok()) else {
+        return;
+    };
+    let question = object.get("progressToken");
+    if let Some((upstream, token)) = question.and_then(|it| session.question(it)) {
+        object.set("progressToken", token);
+        upstream.notify("notifications/progress", Some(&object.to_raw()));
     }
 }
 
@@ -539,231 +622,4 @@ fn answer_at_once(
     out.extend_from_slice(&list);
     out.push(b'}');
     Some(out.into())
-}
-
-/// A request that a server has to answer.
-struct Asked<'a> {
-    shared: &'a Arc<Shared>,
-    caller: &'a Caller,
-    session: &'a Arc<Session>,
-    route: Route,
-    cancel: &'a CancellationToken,
-}
-
-impl Asked<'_> {
-    async fn answer(
-        &self,
-        method: &str,
-        params: Option<&RawValue>,
-    ) -> Result<Box<RawValue>, CallError> {
-        let object = Object::parse_or_empty(params).map_err(|err| CallError::params(&err))?;
-        match method {
-            "tools/call" => self.call(object).await,
-            "prompts/get" => self.prompt(object).await,
-            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
-                self.resource(method, &object, params).await
-            }
-            "completion/complete" => self.complete(object).await,
-            "logging/setLevel" => self.set_level(&object, params),
-            _ => match &self.session.scope {
-                // One server alone may know more methods than we do.
-                Scope::One(slug) => {
-                    let table = self.shared.table.load_full();
-                    let entry = table.server(slug);
-                    let entry = entry.ok_or_else(|| CallError::unknown_server(slug))?;
-                    self.forward(entry, method, params).await
-                }
-                Scope::All => Err(CallError::Server {
-                    error: RpcError::new(
-                        code::METHOD_NOT_FOUND,
-                        format!("`{method}` is not known here; a server of its own has it at `/mcp/<server>`"),
-                    )
-                    .to_raw(),
-                }),
-            },
-        }
-    }
-
-    async fn forward(
-        &self,
-        entry: &Arc<Entry>,
-        method: &str,
-        params: Option<&RawValue>,
-    ) -> Result<Box<RawValue>, CallError> {
-        let forward = Forward {
-            method,
-            params,
-            route: Some(self.route.clone()),
-            cancel: Some(self.cancel),
-        };
-        request(self.shared, entry, self.caller, &forward).await
-    }
-
-    async fn call(&self, params: Object<'_>) -> Result<Box<RawValue>, CallError> {
-        let name = required(&params, "name")?;
-        let target = match &self.session.scope {
-            Scope::All => CallTarget::Advertised(&name),
-            Scope::One(server) => CallTarget::Own {
-                server,
-                tool: &name,
-            },
-        };
-        let call = Call {
-            caller: self.caller,
-            target,
-            params,
-            route: Some(self.route.clone()),
-            cancel: Some(self.cancel),
-        };
-        call_tool(self.shared, call).await
-    }
-
-    async fn prompt(&self, mut params: Object<'_>) -> Result<Box<RawValue>, CallError> {
-        let name = required(&params, "name")?;
-        let table = self.shared.table.load_full();
-        let (entry, own) = self.find_prompt(&table, &name)?;
-        params.set_text("name", &own);
-        self.forward(entry, "prompts/get", Some(&params.to_raw()))
-            .await
-    }
-
-    fn find_prompt<'t>(
-        &self,
-        table: &'t Table,
-        name: &str,
-    ) -> Result<(&'t Arc<Entry>, String), CallError> {
-        let found = match &self.session.scope {
-            Scope::All => table
-                .prompt(name)
-                .map(|(entry, it)| (entry, it.name.clone())),
-            // A server may have prompts that it does not list.
-            Scope::One(slug) => table.server(slug).map(|entry| (entry, name.to_owned())),
-        };
-        let found = found.filter(|(entry, _)| policy::may_use(self.caller, &entry.view.slug));
-        found.ok_or_else(|| CallError::Unknown {
-            what: format!("there is no prompt `{name}`"),
-        })
-    }
-
-    async fn resource(
-        &self,
-        method: &str,
-        object: &Object<'_>,
-        params: Option<&RawValue>,
-    ) -> Result<Box<RawValue>, CallError> {
-        let uri = required(object, "uri")?;
-        let table = self.shared.table.load_full();
-        let candidates = table.servers_of_resource(&uri, self.caller);
-        let entry = self.only(&table, candidates, &format!("resource `{uri}`"))?;
-        match method {
-            "resources/subscribe" => self.session.subscribe(entry.view.id, &uri),
-            "resources/unsubscribe" => self.session.unsubscribe(entry.view.id, &uri),
-            _ => {}
-        }
-        let answer = self.forward(entry, method, params).await;
-        if answer.is_err() && method == "resources/subscribe" {
-            self.session.unsubscribe(entry.view.id, &uri);
-        }
-        answer
-    }
-
-    async fn complete(&self, mut params: Object<'_>) -> Result<Box<RawValue>, CallError> {
-        let reference: Box<RawValue> = params.read("ref").ok_or_else(|| missing("ref"))?;
-        let mut reference = Object::parse(&reference).map_err(|err| CallError::params(&err))?;
-        let table = self.shared.table.load_full();
-        let entry = match reference.text("type").as_deref() {
-            Some("ref/prompt") => {
-                let name = required(&reference, "name")?;
-                let (entry, own) = self.find_prompt(&table, &name)?;
-                reference.set_text("name", &own);
-                params.set("ref", reference.to_raw());
-                entry
-            }
-            _ => {
-                let uri = required(&reference, "uri")?;
-                let mut candidates = table.servers_of_template(&uri, self.caller);
-                if candidates.is_empty() {
-                    candidates = table.servers_of_resource(&uri, self.caller);
-                }
-                self.only(&table, candidates, &format!("resource template `{uri}`"))?
-            }
-        };
-        let params = params.to_raw();
-        self.forward(entry, "completion/complete", Some(&params))
-            .await
-    }
-
-    /// Notes which log lines the client wants, and tells the servers that run.
-    fn set_level(
-        &self,
-        object: &Object<'_>,
-        params: Option<&RawValue>,
-    ) -> Result<Box<RawValue>, CallError> {
-        let level = required(object, "level")?;
-        if !self.session.set_log_level(&level) {
-            return Err(CallError::Params {
-                reason: format!("`{level}` is no log level"),
-            });
-        }
-        let gateway = Gateway {
-            shared: self.shared.clone(),
-        };
-        let (scope, shared) = (&self.session.scope, self.shared);
-        let params = params.map(ToOwned::to_owned);
-        gateway.each_upstream(scope, self.caller, |upstream| {
-            let upstream = upstream.clone();
-            let (params, timeout) = (params.clone(), shared.settings.list_timeout);
-            shared.tasks.spawn(async move {
-                let request = Request {
-                    method: "logging/setLevel",
-                    params: params.as_deref(),
-                    route: None,
-                    timeout,
-                    cancel: None,
-                };
-                // A server that has no levels says so, and the client's own filter holds.
-                let _answer = upstream.request(request).await;
-            });
-        });
-        Ok(crate::empty_object())
-    }
-
-    /// Returns the one server that is meant, or says which it could be.
-    fn only<'t>(
-        &self,
-        table: &'t Table,
-        candidates: Vec<&'t Arc<Entry>>,
-        what: &str,
-    ) -> Result<&'t Arc<Entry>, CallError> {
-        if let Scope::One(slug) = &self.session.scope {
-            return table
-                .server(slug)
-                .ok_or_else(|| CallError::unknown_server(slug));
-        }
-        match candidates.as_slice() {
-            [entry] => Ok(entry),
-            [] => Err(CallError::Unknown {
-                what: format!("there is no {what}"),
-            }),
-            several => {
-                let names: Vec<&str> = several.iter().map(|it| it.view.slug.as_str()).collect();
-                Err(CallError::Unknown {
-                    what: format!(
-                        "{what} could be of the servers {}; use `/mcp/<server>` to say which",
-                        names.join(", ")
-                    ),
-                })
-            }
-        }
-    }
-}
-
-fn required(object: &Object<'_>, key: &str) -> Result<String, CallError> {
-    object.text(key).ok_or_else(|| missing(key))
-}
-
-fn missing(key: &str) -> CallError {
-    CallError::Params {
-        reason: format!("`{key}` is missing"),
-    }
 }

@@ -27,7 +27,9 @@ pub enum CallError {
         limit: Duration,
         name: &'static str,
     },
-    #[error("server `{server}` has {limit} requests under way, the most it may have (`{name}`)")]
+    #[error(
+        "server `{server}` is busy: {limit} requests are under way, the most it may have (`{name}`)"
+    )]
     Busy {
         server: ServerSlug,
         limit: usize,

@@ -27,12 +27,14 @@
 //! its own, and what does not fit is dropped (a notification) or fails (a question).
 
 mod call;
+mod conversation;
 mod dispatch;
 mod error;
 mod lists;
 mod policy;
 mod pool;
 mod questions;
+mod requests;
 mod session;
 mod settings;
 mod table;
@@ -56,7 +58,7 @@ pub use crate::lists::ListKind;
 pub use crate::pool::UpstreamState;
 pub use crate::settings::Settings;
 pub use crate::table::{ServerLists, ServerView, ToolView};
-use crate::{pool::Pool, session::Sessions, table::Table};
+use crate::{pool::Pool, session::Sessions, table::Table, upstream::Upstream};
 
 /// Opens conversations with servers. `orchestrator` fills this.
 #[async_trait]
@@ -169,27 +171,39 @@ impl Gateway {
     /// there are. Where the generation is another, conversations with the server are ended.
     pub fn put_server(&self, view: ServerView) {
         let id = view.id;
-        let is_changed = self.shared.change_views(|views| {
+        let slug = view.slug.clone();
+        let (is_stale, former_slug, changed) = self.shared.change_views(|views| {
             let former = views.get(&id);
-            let is_changed = former.is_some_and(|it| it.generation != view.generation);
-            let lists = former.and_then(|it| it.lists.clone());
-            let lists = view.lists.clone().or(lists);
+            let is_stale = former.is_some_and(|it| it.generation != view.generation);
+            let former_slug = former.map(|it| it.slug.clone());
+            let former_slug = former_slug.filter(|it| *it != view.slug);
+            let former_lists = former.and_then(|it| it.lists.clone());
+            let lists = view.lists.clone().or_else(|| former_lists.clone());
+            // A server that has another name has other tools.
+            let known = former_lists.as_ref().filter(|_| former_slug.is_none());
+            let changed = lists.as_ref().map(|it| it.differences(known));
             views.insert(id, Arc::new(ServerView { lists, ..view }));
-            is_changed
+            (is_stale, former_slug, changed.unwrap_or_default())
         });
-        if is_changed {
+        if is_stale {
             self.shared.pool.end_server(id, "its settings were changed");
         }
-        lists::tell_all(&self.shared);
+        for slug in [Some(slug), former_slug].iter().flatten() {
+            lists::tell(&self.shared, slug, &changed);
+        }
     }
 
     /// Forgets a server and ends the conversations with it.
     pub fn remove_server(&self, id: ServerId) {
-        self.shared.change_views(|views| views.remove(&id));
+        let removed = self.shared.change_views(|views| views.remove(&id));
         self.shared
             .pool
             .end_server(id, "it was removed or switched off");
-        lists::tell_all(&self.shared);
+        if let Some(removed) = removed
+            && let Some(lists) = &removed.lists
+        {
+            lists::tell(&self.shared, &removed.slug, &lists.differences(None));
+        }
     }
 
     /// Tells how the conversations with `id` stand, one for each isolation key.
@@ -213,8 +227,8 @@ impl Gateway {
         let entry = table
             .server(slug)
             .ok_or_else(|| CallError::unknown_server(slug))?;
-        let upstream = pool::get(&self.shared, entry, &entry.isolation_key(principal)).await?;
-        lists::refresh(&self.shared, &upstream).await
+        let (_, upstream) = pool::get(&self.shared, entry, principal).await?;
+        lists::refresh_now(&self.shared, &upstream).await
     }
 
     /// Returns the tools that `caller` may see, with the names that `/mcp` advertises.
@@ -246,9 +260,11 @@ impl Shared {
     }
 
     /// Puts lists that were read just now in the place of the former ones. Returns what changed.
-    pub(crate) fn replace_lists(&self, id: ServerId, lists: ServerLists) -> Vec<ListKind> {
+    pub(crate) fn replace_lists(&self, upstream: &Upstream, lists: ServerLists) -> Vec<ListKind> {
         self.change_views(|views| {
-            let Some(view) = views.get_mut(&id) else {
+            let view = views.get_mut(&upstream.server);
+            // What a conversation by former settings has read is not true any more.
+            let Some(view) = view.filter(|it| it.generation == upstream.generation) else {
                 return Vec::new();
             };
             let changed = lists.differences(view.lists.as_ref());

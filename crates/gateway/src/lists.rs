@@ -1,19 +1,24 @@
 //! Reading a server's lists, and telling clients when they change.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
-use mcp::{
-    Object, message,
-    object::{elements, raw},
-};
+use domain::{IsolationKey, ServerSlug};
+use mcp::{Object, message, object::elements};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::sync::{Mutex, Notify};
 
 use crate::{
-    CallError, Scope, ServerLists, Shared,
-    session::{Route, Session},
-    upstream::{Request, Upstream},
+    CallError, ServerLists, Shared,
+    session::{LOG_LEVELS, Route, Session, Unread},
+    upstream::{Asked, Origin, Request, Upstream},
 };
 
 /// What is remembered of a server.
@@ -76,21 +81,139 @@ impl ListKind {
 impl ServerLists {
     /// Returns the kinds of lists that are not the same in `former`.
     pub(crate) fn differences(&self, former: Option<&Self>) -> Vec<ListKind> {
-        let text = |lists: Option<&Self>, kind: ListKind| {
-            lists
-                .and_then(|it| it.by_kind.get(&kind))
-                .map(|it| it.get().to_owned())
+        let is_other = |kind: &ListKind| {
+            let former = former.and_then(|it| it.text(*kind));
+            self.text(*kind) != former
         };
-        let is_other = |kind: &ListKind| text(Some(self), *kind) != text(former, *kind);
         ListKind::ALL.into_iter().filter(is_other).collect()
+    }
+
+    fn text(&self, kind: ListKind) -> Option<&str> {
+        self.by_kind.get(&kind).map(|it| it.get())
     }
 }
 
-/// Reads the lists that a server has, stores them, and tells the clients what changed.
-pub(crate) async fn refresh(
+/// How far the reading of a conversation's lists is.
+///
+/// However often a server says that they changed, they are read by one at a time, and once more
+/// afterwards.
+#[derive(Default)]
+pub(crate) struct Reading {
+    /// How often they were said to have changed.
+    changes: AtomicU64,
+    changed: Notify,
+    /// The count of changes that what was read last has in it; `None` before the first time.
+    read: Mutex<Option<u64>>,
+}
+
+impl Reading {
+    fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+}
+
+/// Does for a conversation what nobody asks for: reads the lists at the start and when they have
+/// changed, and makes the server send what clients want to hear of.
+pub(crate) async fn keep(shared: Arc<Shared>, upstream: Arc<Upstream>) {
+    let warn = |err: CallError| {
+        tracing::warn!(server.slug = %upstream.slug, reason = %err, "Lists of a server not read");
+    };
+    let work = async {
+        if let Err(err) = refresh(&shared, &upstream).await {
+            warn(err);
+        }
+        send_level(&shared, &upstream).await;
+        subscribe_again(&shared, &upstream).await;
+        loop {
+            tokio::select! {
+                () = upstream.reading.changed.notified() => {
+                    // A server whose lists change all the time is not read all the time.
+                    tokio::time::sleep(shared.settings.list_period).await;
+                    if let Err(err) = refresh(&shared, &upstream).await {
+                        warn(err);
+                    }
+                }
+                () = upstream.level_changed.notified() => send_level(&shared, &upstream).await,
+            }
+        }
+    };
+    upstream.over.run_until_cancelled(work).await;
+}
+
+/// Asks the server for log lines of the least severe level that any of its clients wants.
+async fn send_level(shared: &Shared, upstream: &Upstream) {
+    let mut least: Option<usize> = None;
+    shared.each_session_of(upstream, |session| {
+        if let Some(level) = session.log_level() {
+            least = Some(least.map_or(level, |it| it.min(level)));
+        }
+    });
+    if let Some(level) = least {
+        let mut params = Object::default();
+        params.set_text("level", LOG_LEVELS[level]);
+        ask(shared, upstream, "logging/setLevel", &params).await;
+    }
+}
+
+/// Subscribes to what clients wanted to hear of in a former conversation with the server.
+async fn subscribe_again(shared: &Shared, upstream: &Upstream) {
+    let mut all = BTreeSet::new();
+    shared.each_session_of(upstream, |it| it.subscriptions(upstream.server, &mut all));
+    for uri in all {
+        let mut params = Object::default();
+        params.set_text("uri", &uri);
+        ask(shared, upstream, "resources/subscribe", &params).await;
+    }
+}
+
+/// Asks a server for something that it need not have.
+async fn ask(shared: &Shared, upstream: &Upstream, method: &str, params: &Object<'_>) {
+    let request = Request {
+        method,
+        params: Some(params),
+        origin: Origin::Own,
+        timeout: shared.settings.list_timeout,
+        cancel: None,
+    };
+    let refused = match upstream.request(request).await {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(err) => err.to_string(),
+    };
+    tracing::debug!(server.slug = %upstream.slug, method, reason = refused, "Server did not do what clients want");
+}
+
+/// Reads the lists of a server again, whether or not it says that they changed.
+pub(crate) async fn refresh_now(
     shared: &Arc<Shared>,
     upstream: &Arc<Upstream>,
 ) -> Result<(), CallError> {
+    // The first reading is under way where there was none.
+    if upstream
+        .reading
+        .read
+        .try_lock()
+        .is_ok_and(|it| it.is_some())
+    {
+        upstream.reading.changes.fetch_add(1, Ordering::AcqRel);
+    }
+    refresh(shared, upstream).await
+}
+
+/// Reads the lists that a server has, stores them, and tells the clients what changed.
+async fn refresh(shared: &Arc<Shared>, upstream: &Arc<Upstream>) -> Result<(), CallError> {
+    let mut read_before = upstream.reading.read.lock().await;
+    let changes = upstream.reading.changes.load(Ordering::Acquire);
+    if *read_before == Some(changes) {
+        return Ok(());
+    }
+    refresh_all(shared, upstream).await?;
+    *read_before = Some(changes);
+    Ok(())
+}
+
+async fn refresh_all(shared: &Arc<Shared>, upstream: &Arc<Upstream>) -> Result<(), CallError> {
     let mut by_kind = BTreeMap::new();
     by_kind.insert(ListKind::Initialize, Arc::from(upstream.initialize.clone()));
     for kind in [
@@ -113,10 +236,10 @@ pub(crate) async fn refresh(
         }
     }
     let lists = ServerLists { by_kind };
-    let changed = shared.replace_lists(upstream.server, lists.clone());
+    let changed = shared.replace_lists(upstream, lists.clone());
     if !changed.is_empty() {
+        tell(shared, &upstream.slug, &changed);
         shared.records.lists_read(upstream.server, &lists).await;
-        tell(shared, upstream, &changed);
     }
     Ok(())
 }
@@ -131,19 +254,21 @@ async fn read(
     let settings = &shared.settings;
     let too_much = |limit: usize, name: &str| CallError::Lost {
         server: upstream.slug.clone(),
-        reason: format!("its answers to `{method}` have more than {limit} of what `{name}` bounds"),
+        reason: format!("its answers to `{method}` are more than `{name}` = {limit} allows"),
     };
     let mut entries = String::from("[");
     let mut count = 0;
     let mut cursor: Option<Box<RawValue>> = None;
     for _page in 0..settings.list_pages_max {
-        let params = cursor
-            .as_ref()
-            .map(|it| raw(&serde_json::json!({ "cursor": it })));
+        let params = cursor.take().map(|it| {
+            let mut params = Object::default();
+            params.set("cursor", it);
+            params
+        });
         let request = Request {
             method,
-            params: params.as_deref(),
-            route: None,
+            params: params.as_ref(),
+            origin: Origin::Own,
             timeout: settings.list_timeout,
             cancel: None,
         };
@@ -203,18 +328,13 @@ pub(crate) fn take_notification(
         "notifications/tools/list_changed"
         | "notifications/resources/list_changed"
         | "notifications/prompts/list_changed" => {
-            let (shared_, upstream_) = (shared.clone(), upstream.clone());
-            shared.tasks.spawn(async move {
-                if let Err(err) = refresh(&shared_, &upstream_).await {
-                    tracing::warn!(server.slug = %upstream_.slug, reason = %err, "Lists of a server not read");
-                }
-            });
+            upstream.reading.note_change();
         }
         _ => {
             let message: Bytes = message::notification(method, params).into();
-            for route in listeners(shared, upstream, related) {
-                // What a client does not read is not kept for it.
-                let _sent = route.send(message.clone());
+            for listener in listeners(shared, upstream, related) {
+                // What does not fit is dropped: the client is not waited for.
+                let _sent = listener.send(message.clone(), Unread::Keep);
             }
         }
     }
@@ -231,17 +351,17 @@ fn progress(upstream: &Upstream, params: Option<&RawValue>) {
     object.set("progressToken", token);
     let message = message::notification("notifications/progress", Some(&object.to_raw()));
     // A client that does not read may miss progress.
-    let _sent = route.send(message.into());
+    let _sent = route.send(message.into(), Unread::Drop);
 }
 
 fn log(shared: &Shared, upstream: &Upstream, params: Option<&RawValue>, related: Option<u64>) {
     let level = params.and_then(|it| Object::parse(it).ok()?.text("level"));
     let level = level.unwrap_or_default();
     let message: Bytes = message::notification("notifications/message", params).into();
-    for route in listeners(shared, upstream, related) {
-        if route.session().wants_log(&level) {
+    for listener in listeners(shared, upstream, related) {
+        if listener.session().wants_log(&level) {
             // A client that does not read may miss log lines.
-            let _sent = route.send(message.clone());
+            let _sent = listener.send(message.clone(), Unread::Drop);
         }
     }
 }
@@ -251,40 +371,25 @@ fn updated(shared: &Shared, upstream: &Upstream, params: Option<&RawValue>) {
         return;
     };
     let message: Bytes = message::notification("notifications/resources/updated", params).into();
-    for session in shared.sessions_of(upstream) {
+    shared.each_session_of(upstream, |session| {
         if session.is_subscribed(upstream.server, &uri) {
             // A client that does not read may miss that something changed.
-            let _sent = session.send(message.clone());
+            let _sent = session.send(message.clone(), Unread::Keep);
         }
-    }
+    });
 }
 
-/// Tells the clients that may use the server which of its lists changed.
-fn tell(shared: &Shared, upstream: &Upstream, changed: &[ListKind]) {
-    let mut methods: Vec<&str> = changed.iter().filter_map(|it| it.changed()).collect();
-    methods.dedup();
-    for session in shared.sessions.all() {
-        if !session.scope.includes(&upstream.slug) {
-            continue;
-        }
-        for method in &methods {
-            // A client that does not read finds out when it lists again.
-            let _sent = session.send(message::notification(method, None).into());
-        }
+/// Tells the clients that may use a server which of its lists changed.
+pub(crate) fn tell(shared: &Shared, server: &ServerSlug, changed: &[ListKind]) {
+    let methods: Vec<&'static str> = changed.iter().filter_map(|it| it.changed()).collect();
+    if methods.is_empty() {
+        return;
     }
-}
-
-/// Tells all clients that the lists may have changed, because a server came or went.
-pub(crate) fn tell_all(shared: &Shared) {
-    for session in shared.sessions.all() {
-        for kind in [ListKind::Tools, ListKind::Resources, ListKind::Prompts] {
-            let Some(method) = kind.changed() else {
-                continue;
-            };
-            // As in `tell`.
-            let _sent = session.send(message::notification(method, None).into());
+    shared.sessions.each(|session| {
+        if session.may_hear(server) {
+            session.send_changed(&methods);
         }
-    }
+    });
 }
 
 /// A way to a client: with one of its requests, or beside them.
@@ -301,48 +406,71 @@ impl Listener {
         }
     }
 
-    fn send(&self, message: Bytes) -> bool {
+    fn send(&self, message: Bytes, unread: Unread) -> bool {
         match self {
-            Self::Request(route) => route.send(message),
-            Self::Session(session) => session.send(message),
+            Self::Request(route) => route.send(message, unread),
+            Self::Session(session) => session.send(message, unread),
         }
     }
 }
 
-/// Returns who hears what belongs to no request: the clients with requests under way, or else all
-/// that share the conversation.
+/// Returns who hears what a server says: the client with requests under way, or else all that share
+/// the conversation. Where those are several people, it cannot be told whose affairs it is about,
+/// and nobody hears it.
 fn listeners(shared: &Shared, upstream: &Upstream, related: Option<u64>) -> Vec<Listener> {
-    let routes = upstream.routes(related);
-    if !routes.is_empty() {
-        return routes.into_iter().map(Listener::Request).collect();
+    match upstream.asked(related) {
+        Asked::Client(route) => return vec![Listener::Request(route)],
+        // It belongs to a request that nobody waits for any more.
+        Asked::Nobody if related.is_some() => return Vec::new(),
+        Asked::Person => return Vec::new(),
+        Asked::Nobody | Asked::Several => {}
     }
-    let sessions = shared.sessions_of(upstream).into_iter();
-    sessions.map(Listener::Session).collect()
+    let mut all: Vec<Arc<Session>> = Vec::new();
+    shared.each_session_of(upstream, |it| all.push(it.clone()));
+    let is_one_persons = all
+        .windows(2)
+        .all(|pair| pair[0].principal == pair[1].principal);
+    if !is_one_persons {
+        return Vec::new();
+    }
+    all.into_iter().map(Listener::Session).collect()
 }
 
 impl Shared {
-    /// Returns the sessions whose client shares a conversation.
-    pub(crate) fn sessions_of(&self, upstream: &Upstream) -> Vec<Arc<Session>> {
-        let mut all = self.sessions.all();
-        all.retain(|it| {
+    /// Does something with each session whose client shares a conversation.
+    fn each_session_of(&self, upstream: &Upstream, mut act: impl FnMut(&Arc<Session>)) {
+        self.sessions.each(|session| {
             let shares = match &upstream.isolation {
-                domain::IsolationKey::Shared => true,
-                domain::IsolationKey::Principal(name) => it.belongs_to(name),
+                IsolationKey::Shared => true,
+                IsolationKey::Principal(name) => session.principal == *name,
             };
-            shares && matches_scope(&it.scope, upstream)
+            if shares && session.may_hear(&upstream.slug) {
+                act(session);
+            }
         });
-        all
     }
 
     /// Whether a client waits to hear of changes of one of the server's resources.
     pub(crate) fn is_subscribed(&self, upstream: &Upstream) -> bool {
-        let sessions = self.sessions_of(upstream);
-        sessions
-            .iter()
-            .any(|it| !it.subscriptions(upstream.server).is_empty())
+        let mut is_subscribed = false;
+        self.each_session_of(upstream, |it| {
+            is_subscribed |= it.has_subscription(upstream.server);
+        });
+        is_subscribed
     }
-}
 
-fn matches_scope(scope: &Scope, upstream: &Upstream) -> bool {
-    scope.includes(&upstream.slug)
+    /// Whether another client than that of `session` waits to hear of the resource `uri`.
+    pub(crate) fn is_wanted_by_others(
+        &self,
+        upstream: &Upstream,
+        session: &Arc<Session>,
+        uri: &str,
+    ) -> bool {
+        let mut is_wanted = false;
+        self.each_session_of(upstream, |it| {
+            let is_other = !Arc::ptr_eq(it, session);
+            is_wanted |= is_other && it.is_subscribed(upstream.server, uri);
+        });
+        is_wanted
+    }
 }

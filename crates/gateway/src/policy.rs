@@ -1,6 +1,6 @@
 //! Who may call what.
 
-use domain::{Caller, ServerSlug};
+use domain::{Access, Caller, ServerSlug};
 
 /// What [`decide`] says of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +21,25 @@ pub(crate) fn decide(caller: &Caller, server: &ServerSlug, tool: &str) -> Decisi
     }
 }
 
-/// Decides whether `caller` may use what of `server` is no tool: its resources and prompts.
-pub(crate) fn may_use(caller: &Caller, server: &ServerSlug) -> bool {
-    caller.access.allows_server(server)
+/// Decides whether who has `access` may use what of `server` is no tool: its resources and prompts.
+///
+/// Who is limited to tools of other servers may not, since nothing of this one was given to them.
+pub(crate) fn may_use(access: &Access, server: &ServerSlug) -> bool {
+    let has_tool = |rules: &std::collections::BTreeSet<domain::ToolRule>| {
+        rules.iter().any(|it| it.server == *server)
+    };
+    access.allows_server(server) && access.tools.as_ref().is_none_or(has_tool)
+}
+
+/// Decides whether who has `access` may send `server` what this program does not know.
+///
+/// Who is limited to some of its tools may not: nobody can say what it would do.
+pub(crate) fn may_send_unknown(access: &Access, server: &ServerSlug) -> bool {
+    let has_all = |rules: &std::collections::BTreeSet<domain::ToolRule>| {
+        let mut of_server = rules.iter().filter(|it| it.server == *server);
+        of_server.any(|it| it.tool == "*")
+    };
+    access.allows_server(server) && access.tools.as_ref().is_none_or(has_all)
 }
 
 #[cfg(test)]
@@ -58,6 +74,17 @@ mod tests {
         let one_tool = caller(None, Some(&[("a", "x"), ("b", "*")]));
         assert!(allowed(&one_tool, "a", "x") && !allowed(&one_tool, "a", "y"));
         assert!(allowed(&one_tool, "b", "y") && !allowed(&one_tool, "c", "x"));
+        let uses = |caller: &Caller, server: &str| {
+            let server = slug(server);
+            let access = &caller.access;
+            (may_use(access, &server), may_send_unknown(access, &server))
+        };
+        assert_eq!(uses(&everything, "a"), (true, true));
+        assert_eq!(uses(&one_server, "a"), (true, true));
+        assert_eq!(uses(&one_server, "b"), (false, false));
+        assert_eq!(uses(&one_tool, "a"), (true, false));
+        assert_eq!(uses(&one_tool, "b"), (true, true));
+        assert_eq!(uses(&one_tool, "c"), (false, false));
         let nothing = caller(None, Some(&[]));
         assert!(!allowed(&nothing, "a", "x"));
     }

@@ -9,8 +9,14 @@ use std::sync::Arc;
 
 use mcp::{Object, RpcError, code, message};
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Shared, session::Route, upstream::Upstream};
+use crate::{
+    Shared,
+    session::{Route, Unread},
+    upstream::{Asked, Upstream},
+};
 
 /// The questions that there are, and what a client must be able to do to be asked.
 const QUESTIONS: [(&str, &str); 3] = [
@@ -32,98 +38,146 @@ pub(crate) fn take(
         upstream.respond(id, Ok(&crate::empty_object()));
         return;
     }
-    let refuse = |code: i64, reason: String| {
-        tracing::info!(server.slug = %upstream.slug, method, reason, "Question of a server refused");
-        upstream.respond(id, Err(&RpcError::new(code, reason).to_raw()));
+    let route = match whom(upstream, method, related) {
+        Ok(route) => route,
+        Err((code, reason)) => return refuse(upstream, id, method, code, reason),
     };
-    let Some((_, capability)) = QUESTIONS.iter().find(|(it, _)| *it == method) else {
-        return refuse(code::METHOD_NOT_FOUND, format!("`{method}` is not known"));
-    };
-    let routes = upstream.routes(related);
-    let route = match routes.as_slice() {
-        [route] => route.clone(),
-        [] => {
-            return refuse(
-                code::INVALID_REQUEST,
-                format!("`{method}` came while no client had a call under way"),
-            );
+    match begin(upstream, route, id, method, params) {
+        Ok(question) => {
+            shared.tasks.spawn(question.ask(shared.clone()));
         }
-        _ => {
-            return refuse(
-                code::INVALID_REQUEST,
-                format!(
-                    "`{method}` came while several clients had calls under way, so it cannot be told whom to ask"
-                ),
-            );
-        }
-    };
-    if !route.session.can(capability) {
-        return refuse(
-            code::METHOD_NOT_FOUND,
-            format!("the client that made this call does not support {capability}"),
-        );
+        Err(reason) => refuse(upstream, id, method, code::SERVER, reason),
     }
-    let question = ask(
-        shared.clone(),
-        upstream.clone(),
-        route,
-        id.to_owned(),
-        method.to_owned(),
-        params.map(ToOwned::to_owned),
-    );
-    shared.tasks.spawn(question);
 }
 
-/// Asks the client, and gives its answer to the server.
-async fn ask(
-    shared: Arc<Shared>,
+fn refuse(upstream: &Upstream, id: &RawValue, method: &str, code: i64, reason: String) {
+    tracing::info!(server.slug = %upstream.slug, method, reason, "Question of a server refused");
+    upstream.respond(id, Err(&RpcError::new(code, reason).to_raw()));
+}
+
+/// Returns the client that is to be asked, or why there is none.
+fn whom(upstream: &Upstream, method: &str, related: Option<u64>) -> Result<Route, (i64, String)> {
+    let Some((_, capability)) = QUESTIONS.iter().find(|(it, _)| *it == method) else {
+        return Err((code::METHOD_NOT_FOUND, format!("`{method}` is not known")));
+    };
+    let why = match upstream.asked(related) {
+        Asked::Client(route) if route.session.can(capability) => return Ok(route),
+        Asked::Client(_) => {
+            let reason = format!("the client that made this call does not support {capability}");
+            return Err((code::METHOD_NOT_FOUND, reason));
+        }
+        Asked::Nobody => "no client had a call under way",
+        Asked::Person => "the call under way was made by a person who cannot be asked there",
+        Asked::Several => "several clients had calls under way, so it cannot be told whom to ask",
+    };
+    Err((
+        code::INVALID_REQUEST,
+        format!("`{method}` came while {why}"),
+    ))
+}
+
+/// A question on its way to a client.
+struct Question {
     upstream: Arc<Upstream>,
     route: Route,
+    /// The server's identifier of it, and ours.
     id: Box<RawValue>,
-    method: String,
-    params: Option<Box<RawValue>>,
-) {
-    let refused = |reason: String| {
-        upstream.respond(&id, Err(&RpcError::new(code::SERVER, reason).to_raw()));
-    };
-    let session = route.session.clone();
-    let Some(withdrawn) = upstream.begin_question(&id) else {
-        return refused("it has too many questions open".to_owned());
-    };
-    let _held = upstream.hold(&session);
-    let (question, answered) =
-        session.begin_question(&upstream.slug, progress_token(params.as_deref()));
-    let bytes = message::request(&question, &method, params.as_deref());
-    if !route.send(bytes.into()) {
-        session.end_question(&question);
-        upstream.end_question(&id);
-        return refused("the client does not read its messages".to_owned());
-    }
-    let limit = shared.settings.question_timeout;
-    tokio::select! {
-        answer = answered => match answer {
-            Ok(Ok(result)) => upstream.respond(&id, Ok(&result)),
-            Ok(Err(error)) => upstream.respond(&id, Err(&error)),
-            Err(_dropped) => refused("the question was withdrawn".to_owned()),
-        },
-        () = session.over.cancelled() => refused("the client's session is over".to_owned()),
-        () = withdrawn.cancelled() => withdraw(&route, &question, "the server took it back"),
-        () = upstream.over.cancelled() => withdraw(&route, &question, "the server ended"),
-        () = tokio::time::sleep(limit) => {
-            withdraw(&route, &question, "it took too long");
-            refused(format!("the client did not answer within {limit:?} (`question_timeout`)"));
-        }
-    }
-    session.end_question(&question);
-    upstream.end_question(&id);
+    own_id: Box<RawValue>,
+    answered: oneshot::Receiver<Result<Box<RawValue>, Box<RawValue>>>,
+    withdrawn: CancellationToken,
 }
 
-/// Tells the client that its answer is not wanted any more.
-fn withdraw(route: &Route, question: &RawValue, reason: &str) {
-    let params = mcp::object::raw(&serde_json::json!({ "requestId": question, "reason": reason }));
-    let message = message::notification("notifications/cancelled", Some(&params));
-    // The client is not waited for.
-    let _sent = route.send(message.into());
+/// Sends a question to its client. `Err` says why the client cannot be asked.
+fn begin(
+    upstream: &Arc<Upstream>,
+    route: Route,
+    id: &RawValue,
+    method: &str,
+    params: Option<&RawValue>,
+) -> Result<Question, String> {
+    let session = &route.session;
+    let own_id = session.next_question();
+    let params = Object::parse_or_empty(params).map_err(|err| err.to_string())?;
+    let (params, progress_token) = with_progress_token(params, &own_id)?;
+    let withdrawn = upstream.begin_question(id)?;
+    let answered = session.begin_question(&own_id, upstream.clone(), progress_token);
+    let Some(answered) = answered else {
+        upstream.end_question(id);
+        return Err(
+            "the client has as many questions open as it may have (`session_questions_max`)"
+                .to_owned(),
+        );
+    };
+    let params = (!params.is_empty()).then_some(&params);
+    let bytes = message::request_with(&own_id, method, params);
+    if !route.send(bytes.into(), Unread::Keep) {
+        session.end_question(&own_id);
+        upstream.end_question(id);
+        return Err("the client does not read its messages".to_owned());
+    }
+    Ok(Question {
+        upstream: upstream.clone(),
+        id: id.to_owned(),
+        route,
+        own_id,
+        answered,
+        withdrawn,
+    })
+}
+
+impl Question {
+    /// Waits for the client's answer, and gives it to the server.
+    async fn ask(mut self, shared: Arc<Shared>) {
+        let (upstream, session) = (&self.upstream, &self.route.session);
+        let refuse = |reason: String| {
+            upstream.respond(&self.id, Err(&RpcError::new(code::SERVER, reason).to_raw()));
+        };
+        let _held = upstream.hold(session);
+        let limit = shared.settings.question_timeout;
+        tokio::select! {
+            biased;
+            answer = &mut self.answered => match answer {
+                Ok(Ok(result)) => upstream.respond(&self.id, Ok(&result)),
+                Ok(Err(error)) => upstream.respond(&self.id, Err(&error)),
+                Err(_dropped) => refuse("the question was withdrawn".to_owned()),
+            },
+            () = session.over.cancelled() => refuse("the client's session is over".to_owned()),
+            () = self.withdrawn.cancelled() => self.withdraw("the server took it back"),
+            () = upstream.over.cancelled() => self.withdraw("the server ended"),
+            () = calls_over(upstream, &self.route) => {
+                self.withdraw("the call that it belongs to is over");
+                refuse("the call that it belongs to is over".to_owned());
+            }
+            () = tokio::time::sleep(limit) => {
+                self.withdraw("it took too long");
+                refuse(format!("the client did not answer within {limit:?} (`question_timeout`)"));
+            }
+        }
+        session.end_question(&self.own_id);
+        upstream.end_question(&self.id);
+    }
+
+    /// Tells the client that its answer is not wanted any more.
+    fn withdraw(&self, reason: &str) {
+        let params = serde_json::json!({ "requestId": &self.own_id, "reason": reason });
+        let params = mcp::object::raw(&params);
+        let message = message::notification("notifications/cancelled", Some(&params));
+        // The client is not waited for.
+        let _sent = self.route.send(message.into(), Unread::Keep);
+    }
+}
+
+/// Waits until the client has no request under way any more that the question can belong to.
+async fn calls_over(upstream: &Upstream, route: &Route) {
+    let session = &route.session;
+    let mut over = route.over.clone();
+    loop {
+        over.cancelled().await;
+        match upstream.route_of(session) {
+            Some(other) if !other.over.is_cancelled() => over = other.over,
+            _ => return,
+        }
+    }
 }
 
 /// Takes a question back that the server does not want answered any more.
@@ -134,9 +188,21 @@ pub(crate) fn cancelled(upstream: &Upstream, params: Option<&RawValue>) {
     }
 }
 
-fn progress_token(params: Option<&RawValue>) -> Option<String> {
-    let params = Object::parse(params?).ok()?;
-    let meta: Box<RawValue> = params.read("_meta")?;
-    let meta = Object::parse(&meta).ok()?;
-    meta.get("progressToken").map(|it| it.get().to_owned())
+/// Puts our identifier in the place of the server's progress token, since two servers may use the
+/// same. Returns the parameters and the server's token.
+fn with_progress_token<'a>(
+    mut params: Object<'a>,
+    own_id: &RawValue,
+) -> Result<(Object<'a>, Option<Box<RawValue>>), String> {
+    let Some(meta) = params.get("_meta").filter(|it| it.get().starts_with('{')) else {
+        return Ok((params, None));
+    };
+    let mut meta = Object::parse(meta).map_err(|err| err.to_string())?;
+    let Some(token) = meta.get("progressToken").map(ToOwned::to_owned) else {
+        return Ok((params, None));
+    };
+    meta.set("progressToken", own_id.to_owned());
+    let meta = meta.to_raw();
+    params.set("_meta", meta);
+    Ok((params, Some(token)))
 }

@@ -1,7 +1,7 @@
 //! What all servers offer, ready to be listed and looked up.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -60,16 +60,16 @@ pub struct ToolView {
 #[derive(Default)]
 pub(crate) struct Table {
     servers: BTreeMap<ServerSlug, Arc<Entry>>,
-    tools: HashMap<String, Place>,
-    prompts: HashMap<String, Place>,
+    /// Made when it is first asked for, since tables are swapped one after the other at the start.
+    places: OnceLock<Places>,
     whole_tools: OnceLock<Bytes>,
 }
 
-/// Where something is in a [`Table`].
-#[derive(Debug, Clone)]
-struct Place {
-    server: ServerSlug,
-    index: usize,
+/// Where tools and prompts are, by the names that are advertised for them.
+#[derive(Default)]
+struct Places {
+    tools: HashMap<Arc<str>, (Arc<Entry>, usize)>,
+    prompts: HashMap<Arc<str>, (Arc<Entry>, usize)>,
 }
 
 /// One server.
@@ -84,7 +84,7 @@ pub(crate) struct Entry {
 /// A tool or a prompt.
 pub(crate) struct Named {
     pub(crate) name: String,
-    pub(crate) advertised: String,
+    pub(crate) advertised: Arc<str>,
     definition: Arc<RawValue>,
     /// The definition with the advertised name in it.
     prefixed: Box<RawValue>,
@@ -109,10 +109,6 @@ impl Table {
             };
             table.servers.insert(view.slug.clone(), entry);
         }
-        for (slug, entry) in &table.servers {
-            place(&mut table.tools, slug, &entry.tools);
-            place(&mut table.prompts, slug, &entry.prompts);
-        }
         table
     }
 
@@ -124,37 +120,44 @@ impl Table {
         self.servers.values().find(|it| it.view.id == id)
     }
 
-    pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.servers.values()
-    }
-
     /// Finds a tool by the name that is advertised for it.
     pub(crate) fn tool(&self, advertised: &str) -> Option<(&Arc<Entry>, &Named)> {
-        let place = self.tools.get(advertised)?;
-        let entry = self.servers.get(&place.server)?;
-        Some((entry, &entry.tools[place.index]))
+        let (entry, index) = self.places().tools.get(advertised)?;
+        Some((entry, &entry.tools[*index]))
     }
 
     /// Finds a prompt by the name that is advertised for it.
     pub(crate) fn prompt(&self, advertised: &str) -> Option<(&Arc<Entry>, &Named)> {
-        let place = self.prompts.get(advertised)?;
-        let entry = self.servers.get(&place.server)?;
-        Some((entry, &entry.prompts[place.index]))
+        let (entry, index) = self.places().prompts.get(advertised)?;
+        Some((entry, &entry.prompts[*index]))
+    }
+
+    /// Names have the name of their server in front, so that two servers never have the same.
+    fn places(&self) -> &Places {
+        self.places.get_or_init(|| {
+            let mut places = Places::default();
+            for entry in self.servers.values() {
+                for (index, tool) in entry.tools.iter().enumerate() {
+                    let place = (entry.clone(), index);
+                    places.tools.insert(tool.advertised.clone(), place);
+                }
+                for (index, prompt) in entry.prompts.iter().enumerate() {
+                    let place = (entry.clone(), index);
+                    places.prompts.insert(prompt.advertised.clone(), place);
+                }
+            }
+            places
+        })
     }
 
     /// Returns the result of `tools/list` for all servers.
     pub(crate) fn list_tools(&self, caller: &Caller) -> Bytes {
         let make = || {
-            let mut seen = Vec::new();
-            for entry in self.servers.values() {
-                let has_name = |it: &&Named| {
-                    let of_name = self.tool(&it.advertised);
-                    of_name.is_some_and(|(owner, _)| Arc::ptr_eq(owner, entry))
-                };
-                let visible = entry.tools.iter().filter(|it| entry.shows(caller, it));
-                seen.extend(visible.filter(has_name).map(|it| it.prefixed.as_ref()));
-            }
-            list_result("tools", seen.into_iter())
+            let seen = self.servers.values().flat_map(|entry| {
+                let tools = entry.tools.iter();
+                tools.filter(|it| entry.shows(caller, it))
+            });
+            list_result("tools", seen.map(|it| it.prefixed.as_ref()))
         };
         let is_whole = caller.access.servers.is_none() && caller.access.tools.is_none();
         if is_whole {
@@ -168,7 +171,7 @@ impl Table {
         let visible = self
             .servers
             .values()
-            .filter(|it| policy::may_use(caller, &it.view.slug));
+            .filter(|it| policy::may_use(&caller.access, &it.view.slug));
         match kind {
             ListKind::Prompts => {
                 let prefixed =
@@ -194,7 +197,7 @@ impl Table {
     pub(crate) fn servers_of_resource(&self, uri: &str, caller: &Caller) -> Vec<&Arc<Entry>> {
         let visible = || {
             let all = self.servers.values();
-            all.filter(|it| policy::may_use(caller, &it.view.slug))
+            all.filter(|it| policy::may_use(&caller.access, &it.view.slug))
         };
         let listed: Vec<_> = visible()
             .filter(|it| it.resources.iter().any(|it| it.uri == uri))
@@ -218,7 +221,7 @@ impl Table {
         let visible = self
             .servers
             .values()
-            .filter(|it| policy::may_use(caller, &it.view.slug));
+            .filter(|it| policy::may_use(&caller.access, &it.view.slug));
         visible
             .filter(|it| it.templates.iter().any(|it| it.uri == template))
             .collect()
@@ -231,24 +234,12 @@ impl Table {
                 views.push(ToolView {
                     server: entry.view.slug.clone(),
                     name: tool.name.clone(),
-                    advertised: tool.advertised.clone(),
+                    advertised: tool.advertised.to_string(),
                     definition: tool.definition.clone(),
                 });
             }
         }
         views
-    }
-}
-
-/// Puts `all` where they are found. What is there already stays: names are never taken over.
-fn place(places: &mut HashMap<String, Place>, slug: &ServerSlug, all: &[Named]) {
-    for (index, it) in all.iter().enumerate() {
-        let place = Place {
-            server: slug.clone(),
-            index,
-        };
-        let advertised = it.advertised.clone();
-        places.entry(advertised).or_insert(place);
     }
 }
 
@@ -323,22 +314,25 @@ impl Entry {
 /// Reads a list of things with names. What has none, or the name of one before it, is left out.
 fn named(slug: &ServerSlug, array: Option<Arc<RawValue>>) -> Vec<Named> {
     let mut all: Vec<Named> = Vec::new();
+    let mut names = HashSet::new();
     let Some(array) = array else { return all };
     for definition in elements(&array).unwrap_or_default() {
         let Ok(mut object) = Object::parse(definition) else {
             continue;
         };
-        let Some(name) = object
-            .text("name")
-            .filter(|it| all.iter().all(|other| other.name != *it))
-        else {
-            tracing::warn!(server.slug = %slug, "Left out a tool or prompt without a name of its own");
+        let Some(name) = object.text("name") else {
+            tracing::warn!(server.slug = %slug, "Left out a tool or prompt without a name");
             continue;
         };
+        let advertised: Arc<str> = advertised_name(slug, &name).as_str().into();
+        // Two names of one server may come to be advertised as one; then the first has it.
+        if !names.insert(advertised.clone()) {
+            tracing::warn!(server.slug = %slug, tool.name = name, "Left out a tool or prompt whose name is taken");
+            continue;
+        }
         let is_read_only = object
             .read::<serde_json::Value>("annotations")
             .is_some_and(|it| it["readOnlyHint"] == true);
-        let advertised = advertised_name(slug, &name).as_str().to_owned();
         object.set_text("name", &advertised);
         all.push(Named {
             prefixed: object.to_raw(),
@@ -380,23 +374,26 @@ fn list_result<'a>(key: &str, entries: impl Iterator<Item = &'a RawValue>) -> By
 
 /// Whether `uri` can have come from `template` (RFC 6570): its literal parts stand in it in order.
 fn template_matches(template: &str, uri: &str) -> bool {
-    let mut rest = uri;
-    let mut parts = template.split('{');
-    let first = parts.next().unwrap_or("");
-    let Some(after) = rest.strip_prefix(first) else {
+    let Some((first, parts)) = template.split_once('{') else {
+        return template == uri;
+    };
+    let Some(mut rest) = uri.strip_prefix(first) else {
         return false;
     };
-    rest = after;
-    let mut open_end = false;
-    for part in parts {
-        let literal = part.split_once('}').map_or("", |(_, literal)| literal);
-        open_end = literal.is_empty();
+    let mut literals = parts
+        .split('{')
+        .map(|it| it.split_once('}').map_or("", |(_, literal)| literal))
+        .peekable();
+    while let Some(literal) = literals.next() {
+        if literals.peek().is_none() {
+            return rest.ends_with(literal);
+        }
         match rest.find(literal) {
             Some(at) => rest = &rest[at + literal.len()..],
             None => return false,
         }
     }
-    open_end || rest.is_empty()
+    rest.is_empty()
 }
 
 #[cfg(test)]
@@ -410,6 +407,8 @@ mod tests {
         assert!(!template_matches("demo://{id}/text", "demo://7/blob"));
         assert!(!template_matches("file:///{path}", "demo://7"));
         assert!(template_matches("a{x}b{y}", "a1b2"));
+        assert!(template_matches("a{x}b", "a1b2b"));
+        assert!(!template_matches("ab{x}ba", "aba"));
         assert!(template_matches("plain://x", "plain://x"));
         assert!(!template_matches("plain://x", "plain://xy"));
     }

@@ -13,30 +13,25 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use bytes::Bytes;
 use domain::{IsolationKey, ServerId, ServerSlug};
-use mcp::{
-    Message, Object, RpcError, code, message,
-    object::raw,
-    transport::{Inbox, Incoming, Outbox, Outgoing},
-    version,
-};
+use mcp::{Object, message, object::raw, transport::Outgoing};
 use serde_json::value::RawValue;
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, sleep_until, timeout},
+    sync::{Notify, mpsc, oneshot},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CallError, Connection, Shared, lists, questions,
+    CallError,
+    lists::Reading,
     session::{Route, Session},
-    table::Entry,
+    table::ServerView,
 };
 
 /// Questions of one server that wait for a client's answer.
@@ -46,299 +41,168 @@ const QUESTIONS_MAX: usize = 64;
 pub(crate) struct Upstream {
     pub(crate) server: ServerId,
     pub(crate) slug: ServerSlug,
+    pub(crate) generation: u64,
     pub(crate) isolation: IsolationKey,
     /// What the server answered to `initialize`.
     pub(crate) initialize: Box<RawValue>,
     pub(crate) began: Instant,
     calls_max: usize,
     keep_warm: bool,
-    outgoing: mpsc::Sender<Outgoing>,
+    outgoing: mpsc::Sender<Queued>,
     pub(crate) over: CancellationToken,
+    /// How far the reading of its lists is.
+    pub(crate) reading: Reading,
+    /// Tells that another log level may be wanted.
+    pub(crate) level_changed: Notify,
     next_id: AtomicU64,
     state: Mutex<State>,
 }
 
 struct State {
     /// Questions of the server that a client is being asked, by the server's identifier.
+    // Invariant: at most QUESTIONS_MAX.
     questions: HashMap<String, CancellationToken>,
-    // Invariant: at most calls_max.
+    // Invariant: at most calls_max that are not our own.
     pending: HashMap<u64, Pending>,
+    /// How many of them are not our own.
+    calls: usize,
     last_used: Instant,
     /// Why the conversation is over, once it is.
-    ended: Option<String>,
+    ended: Option<Ended>,
     /// Set by whoever ends it on purpose, before it ends.
     reason: Option<String>,
 }
 
+/// How a conversation ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub(crate) reason: String,
+    /// Nobody used it: nothing went wrong.
+    pub(crate) was_idle: bool,
+}
+
 /// A request that waits for its answer.
-struct Pending {
+pub(crate) struct Pending {
     answer: oneshot::Sender<Answer>,
-    route: Option<Route>,
+    origin: Origin,
     progress_token: Option<Box<RawValue>>,
     activity: Arc<Activity>,
 }
 
-type Answer = Result<Result<Box<RawValue>, Box<RawValue>>, CallError>;
+/// Whose request it is.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    Client(Route),
+    /// A person's, who sees the result and cannot be asked anything.
+    Person,
+    /// Ours.
+    Own,
+}
 
-/// What keeps a request's deadline away.
+/// Who it is that a server asks something.
+pub(crate) enum Asked {
+    Nobody,
+    Client(Route),
+    /// A person who is not at a client, so that there is no way to ask.
+    Person,
+    /// It cannot be told which of several.
+    Several,
+}
+
+/// A message for the writer.
+pub(crate) struct Queued {
+    outgoing: Outgoing,
+    /// That of the request that it is.
+    activity: Option<Arc<Activity>>,
+}
+
+pub(crate) type Answer = Result<Result<Box<RawValue>, Box<RawValue>>, CallError>;
+
+/// Where a request is, and what keeps its deadline away.
 struct Activity {
     began: Instant,
     last_ms: AtomicU64,
     questions: AtomicU32,
+    /// QUEUED, and then one of the others for good.
+    stage: AtomicU8,
 }
+
+const QUEUED: u8 = 0;
+const SENT: u8 = 1;
+const GIVEN_UP: u8 = 2;
 
 /// A request to a server.
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
-    pub(crate) params: Option<&'a RawValue>,
-    /// The client that it belongs to.
-    pub(crate) route: Option<Route>,
+    pub(crate) params: Option<&'a Object<'a>>,
+    pub(crate) origin: Origin,
     pub(crate) timeout: Duration,
     pub(crate) cancel: Option<&'a CancellationToken>,
 }
 
-/// Opens a conversation over `connection` and keeps it until it ends.
-pub(crate) async fn begin(
-    shared: &Arc<Shared>,
-    entry: &Entry,
-    isolation: IsolationKey,
-    connection: Connection,
-) -> Result<Arc<Upstream>, String> {
-    let Connection {
-        mut outbox,
-        mut inbox,
-        lease,
-    } = connection;
-    let limit = shared.settings.handshake_timeout;
-    let shaken = timeout(limit, shake_hands(outbox.as_mut(), inbox.as_mut())).await;
-    let initialize = match shaken {
-        Ok(Ok(initialize)) => initialize,
-        Ok(Err(reason)) => {
-            outbox.close().await;
-            return Err(reason);
-        }
-        Err(_elapsed) => {
-            outbox.close().await;
-            return Err(format!(
-                "it did not answer `initialize` within {limit:?} (`handshake_timeout`)"
-            ));
-        }
-    };
-    let (outgoing, queue) = mpsc::channel(shared.settings.upstream_queue_max);
-    let upstream = Arc::new(Upstream {
-        server: entry.view.id,
-        slug: entry.view.slug.clone(),
-        isolation,
-        initialize,
-        began: Instant::now(),
-        calls_max: entry.view.calls_max,
-        keep_warm: entry.view.keep_warm,
-        outgoing,
-        over: shared.shutdown.child_token(),
-        next_id: AtomicU64::new(1),
-        state: Mutex::new(State {
-            questions: HashMap::new(),
-            pending: HashMap::new(),
-            last_used: Instant::now(),
-            ended: None,
-            reason: None,
-        }),
-    });
-    let writer = write(outbox, queue, upstream.clone());
-    shared.tasks.spawn(writer);
-    let reader = read(shared.clone(), upstream.clone(), inbox, lease);
-    shared.tasks.spawn(reader);
-    Ok(upstream)
-}
-
-/// Says hello and returns what the server answered.
-async fn shake_hands(
-    outbox: &mut dyn Outbox,
-    inbox: &mut dyn Inbox,
-) -> Result<Box<RawValue>, String> {
-    const HELLO: u64 = 0;
-    let params = serde_json::json!({
-        "protocolVersion": version::LATEST,
-        // All that a client of ours may have: a server that asks one that has not is told so.
-        "capabilities": {
-            "roots": { "listChanged": true },
-            "sampling": { "tools": {}, "context": {} },
-            "elicitation": { "form": {}, "url": {} },
-        },
-        "clientInfo": {
-            "name": "archestra",
-            "title": "Archestra",
-            "version": env!("CARGO_PKG_VERSION"),
-        },
-    });
-    let hello = message::request(HELLO, "initialize", Some(&raw(&params)));
-    send(outbox, hello, Some(HELLO)).await?;
-    let result = loop {
-        match inbox.next().await {
-            Incoming::Ended { reason } => return Err(reason),
-            Incoming::Lost { reason, .. } => return Err(reason),
-            Incoming::Message { bytes, .. } => match Message::parse(&bytes) {
-                // What is no message is passed over: servers print to standard output.
-                Err(err) => tracing::debug!(reason = %err, "Server wrote what is no message"),
-                Ok(Message::Response {
-                    id: Some(id),
-                    outcome,
-                }) if id.get() == "0" => {
-                    break outcome.map(ToOwned::to_owned).map_err(|error| {
-                        format!("it answered `initialize` with an error: {error}")
-                    })?;
-                }
-                Ok(Message::Request { id, method, .. }) => {
-                    let answer = answer_early(id, &method);
-                    send(outbox, answer, None).await?;
-                }
-                Ok(Message::Response { .. } | Message::Notification { .. }) => {}
-            },
-        }
-    };
-    let object = Object::parse(&result)
-        .map_err(|err| format!("its answer to `initialize` is not understood: {err}"))?;
-    let agreed = object.text("protocolVersion").unwrap_or_default();
-    if version::supported(&agreed).is_none() {
-        return Err(format!(
-            "it speaks protocol version `{agreed}`, this program speaks {}",
-            version::INITIALIZE_ERA.join(", ")
-        ));
-    }
-    let ready = message::notification("notifications/initialized", None);
-    send(outbox, ready, None).await?;
-    Ok(result)
-}
-
-async fn send(outbox: &mut dyn Outbox, bytes: Vec<u8>, request: Option<u64>) -> Result<(), String> {
-    let outgoing = Outgoing {
-        bytes: bytes.into(),
-        request,
-    };
-    outbox.send(outgoing).await.map_err(|err| err.reason)
-}
-
-/// Answers what a server asks before the hello is over.
-fn answer_early(id: &RawValue, method: &str) -> Vec<u8> {
-    if method == "ping" {
-        return message::response(id, Ok(&crate::empty_object()));
-    }
-    let reason = format!("`{method}` cannot be asked before `initialize` is answered");
-    message::error_response(Some(id), &RpcError::new(code::INVALID_REQUEST, reason))
-}
-
-async fn write(
-    mut outbox: Box<dyn Outbox>,
-    mut queue: mpsc::Receiver<Outgoing>,
-    upstream: Arc<Upstream>,
-) {
-    loop {
-        let outgoing = tokio::select! {
-            () = upstream.over.cancelled() => break,
-            outgoing = queue.recv() => outgoing,
-        };
-        let Some(outgoing) = outgoing else { break };
-        let request = outgoing.request;
-        // A server that does not read is given up with the conversation.
-        let sent = tokio::select! {
-            () = upstream.over.cancelled() => break,
-            sent = outbox.send(outgoing) => sent,
-        };
-        if let Err(err) = sent {
-            match request {
-                // Over HTTP a message can fail alone; over a pipe the reader sees the end as well.
-                Some(id) => upstream.lose(Some(id), &err.reason),
-                None => {
-                    tracing::debug!(server.slug = %upstream.slug, reason = err.reason, "Message not taken")
-                }
-            }
-        }
-    }
-    outbox.close().await;
-}
-
-async fn read(
-    shared: Arc<Shared>,
-    upstream: Arc<Upstream>,
-    mut inbox: Box<dyn Inbox>,
-    lease: Box<dyn Send + Sync>,
-) {
-    let idle_stop = shared.settings.idle_stop;
-    let reason = loop {
-        let idle_at = upstream.last_used() + idle_stop;
-        tokio::select! {
-            biased;
-            () = upstream.over.cancelled() => break None,
-            incoming = inbox.next() => match incoming {
-                Incoming::Ended { reason } => break Some(reason),
-                Incoming::Lost { related, reason } => upstream.lose(related, &reason),
-                Incoming::Message { bytes, related } => {
-                    take(&shared, &upstream, &bytes, related);
-                }
-            },
-            () = sleep_until(idle_at) => {
-                if upstream.is_idle(idle_stop) && !shared.is_subscribed(&upstream) {
-                    break Some("nobody used it".to_owned());
-                }
-                upstream.touch_if_busy();
-            }
-        }
-    };
-    upstream.end(reason);
-    upstream.over.cancel();
-    shared.pool.ended(&shared.settings, &upstream);
-    drop(lease);
-}
-
-/// Takes one message of the server.
-fn take(shared: &Arc<Shared>, upstream: &Arc<Upstream>, bytes: &Bytes, related: Option<u64>) {
-    let message = match Message::parse(bytes) {
-        Ok(message) => message,
-        Err(err) => {
-            tracing::debug!(server.slug = %upstream.slug, reason = %err, "Server wrote what is no message");
-            return;
-        }
-    };
-    match message {
-        Message::Response {
-            id: Some(id),
-            outcome,
-        } => upstream.answer(id, outcome),
-        Message::Response { id: None, outcome } => {
-            tracing::debug!(server.slug = %upstream.slug, ?outcome, "Server answered nothing that was asked");
-        }
-        Message::Request { id, method, params } => {
-            questions::take(shared, upstream, id, &method, params, related);
-        }
-        Message::Notification { method, params } => {
-            lists::take_notification(shared, upstream, &method, params, related);
-        }
-    }
-}
-
 impl Upstream {
+    pub(crate) fn new(
+        view: &ServerView,
+        isolation: IsolationKey,
+        initialize: Box<RawValue>,
+        outgoing: mpsc::Sender<Queued>,
+        over: CancellationToken,
+    ) -> Self {
+        Self {
+            server: view.id,
+            slug: view.slug.clone(),
+            generation: view.generation,
+            isolation,
+            initialize,
+            began: Instant::now(),
+            calls_max: view.calls_max,
+            keep_warm: view.keep_warm,
+            outgoing,
+            over,
+            reading: Reading::default(),
+            level_changed: Notify::new(),
+            next_id: AtomicU64::new(1),
+            state: Mutex::new(State {
+                questions: HashMap::new(),
+                pending: HashMap::new(),
+                calls: 0,
+                last_used: Instant::now(),
+                ended: None,
+                reason: None,
+            }),
+        }
+    }
+
     /// Asks the server for something and waits for the answer.
     ///
     /// Cancel safe: when the future is dropped, the server is told that the answer is not wanted.
     pub(crate) async fn request(&self, request: Request<'_>) -> Answer {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (params, progress_token) = with_progress_token(request.params, id)?;
-        let params = params.as_deref().or(request.params);
-        let bytes = message::request(id, request.method, params);
-        let activity = Arc::new(Activity {
-            began: Instant::now(),
-            last_ms: AtomicU64::new(0),
-            questions: AtomicU32::new(0),
-        });
-        let mut answered = self.note(id, request.route, progress_token, activity.clone())?;
+        let patched = with_progress_token(request.params, id)?;
+        let (params, progress_token) = match &patched {
+            Some((params, token)) => (Some(params), Some(token.clone())),
+            None => (request.params, None),
+        };
+        let bytes = message::request_with(id, request.method, params);
+        let limit_name = match request.origin {
+            Origin::Own => "list_timeout",
+            Origin::Client(_) | Origin::Person => "call_timeout_ms",
+        };
+        let activity = Arc::new(Activity::new());
+        let mut answered = self.note(id, request.origin, progress_token, activity.clone())?;
         let mut waiting = Waiting {
             upstream: self,
             id,
-            reason: Some("the client is gone"),
+            activity: &activity,
+            reason: "the request was given up",
         };
-        self.send(Outgoing {
-            bytes: bytes.into(),
-            request: Some(id),
+        self.send(Queued {
+            outgoing: Outgoing {
+                bytes: bytes.into(),
+                request: Some(id),
+                cancels: None,
+            },
+            activity: Some(activity.clone()),
         })?;
 
         let never = CancellationToken::new();
@@ -348,21 +212,20 @@ impl Upstream {
             tokio::select! {
                 biased;
                 answer = &mut answered => {
-                    waiting.reason = None;
                     return answer.unwrap_or_else(|_dropped| Err(self.ended_error()));
                 }
                 () = cancel.cancelled() => {
-                    waiting.reason = Some("the client cancelled the request");
+                    waiting.reason = "the client cancelled the request";
                     return Err(CallError::Cancelled);
                 }
                 () = sleep_until(deadline) => match activity.deadline(request.timeout) {
                     Some(later) => deadline = later,
                     None => {
-                        waiting.reason = Some("it took too long");
+                        waiting.reason = "it took too long";
                         return Err(CallError::Timeout {
                             server: self.slug.clone(),
                             limit: request.timeout,
-                            name: "call_timeout_ms",
+                            name: limit_name,
                         });
                     }
                 },
@@ -372,26 +235,29 @@ impl Upstream {
 
     /// Tells the server something. What does not fit into its queue is dropped.
     pub(crate) fn notify(&self, method: &str, params: Option<&RawValue>) {
-        let bytes = message::notification(method, params).into();
-        // A server that does not read its messages has ended, or will by its deadlines.
-        let _sent = self.send(Outgoing {
-            bytes,
-            request: None,
-        });
+        self.say(message::notification(method, params), None);
     }
 
     /// Answers a question of the server.
     pub(crate) fn respond(&self, id: &RawValue, outcome: Result<&RawValue, &RawValue>) {
-        let bytes = message::response(id, outcome).into();
-        // As in `notify`.
-        let _sent = self.send(Outgoing {
-            bytes,
+        self.say(message::response(id, outcome), None);
+    }
+
+    fn say(&self, bytes: Vec<u8>, cancels: Option<u64>) {
+        let outgoing = Outgoing {
+            bytes: bytes.into(),
             request: None,
+            cancels,
+        };
+        // A server that does not read its messages has ended, or will by its deadlines.
+        let _sent = self.send(Queued {
+            outgoing,
+            activity: None,
         });
     }
 
-    fn send(&self, outgoing: Outgoing) -> Result<(), CallError> {
-        self.outgoing.try_send(outgoing).map_err(|err| match err {
+    fn send(&self, queued: Queued) -> Result<(), CallError> {
+        self.outgoing.try_send(queued).map_err(|err| match err {
             mpsc::error::TrySendError::Full(_) => CallError::Busy {
                 server: self.slug.clone(),
                 limit: self.outgoing.max_capacity(),
@@ -404,26 +270,30 @@ impl Upstream {
     fn note(
         &self,
         id: u64,
-        route: Option<Route>,
+        origin: Origin,
         progress_token: Option<Box<RawValue>>,
         activity: Arc<Activity>,
     ) -> Result<oneshot::Receiver<Answer>, CallError> {
         let (answer, answered) = oneshot::channel();
+        let is_own = matches!(origin, Origin::Own);
         let mut state = self.lock();
         if state.ended.is_some() {
             return Err(self.not_reached());
         }
-        if state.pending.len() >= self.calls_max {
-            return Err(CallError::Busy {
-                server: self.slug.clone(),
-                limit: self.calls_max,
-                name: "calls_max",
-            });
+        if !is_own {
+            if state.calls >= self.calls_max {
+                return Err(CallError::Busy {
+                    server: self.slug.clone(),
+                    limit: self.calls_max,
+                    name: "calls_max",
+                });
+            }
+            state.calls += 1;
+            state.last_used = Instant::now();
         }
-        state.last_used = Instant::now();
         let pending = Pending {
             answer,
-            route,
+            origin,
             progress_token,
             activity,
         };
@@ -431,35 +301,47 @@ impl Upstream {
         Ok(answered)
     }
 
-    fn answer(&self, id: &RawValue, outcome: Result<&RawValue, &RawValue>) {
-        let id: Option<u64> = id.get().parse().ok();
-        let pending = id.and_then(|id| self.lock().pending.remove(&id));
-        let Some(pending) = pending else {
-            // The answer to a request that was given up.
-            return;
+    /// Hands an answer to the one who waits for it.
+    pub(crate) fn answer(&self, id: &RawValue, outcome: Result<&RawValue, &RawValue>) {
+        let pending = {
+            let id: Option<u64> = id.get().parse().ok();
+            let mut state = self.lock();
+            id.and_then(|id| state.remove(id))
         };
-        self.lock().last_used = Instant::now();
+        // There is none where the request was given up.
+        let Some(pending) = pending else { return };
         let owned = outcome.map(ToOwned::to_owned).map_err(ToOwned::to_owned);
         // Whoever asked may have given up just now.
         let _answered = pending.answer.send(Ok(owned));
     }
 
-    /// Tells whoever waits for the lost answer; all who wait, where it is not known whose it was.
-    fn lose(&self, related: Option<u64>, reason: &str) {
+    /// Tells whoever waits for the lost answer; all whose request has gone out, where it is not
+    /// known whose it was.
+    pub(crate) fn lose(&self, related: Option<u64>, reason: &str) {
         let lost: Vec<Pending> = {
             let mut state = self.lock();
             match related {
-                Some(id) => state.pending.remove(&id).into_iter().collect(),
-                None => state.pending.drain().map(|(_, it)| it).collect(),
+                Some(id) => state.remove(id).into_iter().collect(),
+                None => {
+                    let all = state.pending.iter();
+                    let sent = all.filter(|(_, it)| it.activity.is_sent());
+                    let sent: Vec<u64> = sent.map(|(id, _)| *id).collect();
+                    sent.into_iter().filter_map(|it| state.remove(it)).collect()
+                }
             }
         };
         tracing::warn!(server.slug = %self.slug, reason, "Answer of a server lost");
         for pending in lost {
+            let error = if pending.activity.give_up() {
+                self.not_reached()
+            } else {
+                CallError::Lost {
+                    server: self.slug.clone(),
+                    reason: reason.to_owned(),
+                }
+            };
             // Whoever asked may have given up just now.
-            let _answered = pending.answer.send(Err(CallError::Lost {
-                server: self.slug.clone(),
-                reason: reason.to_owned(),
-            }));
+            let _answered = pending.answer.send(Err(error));
         }
     }
 
@@ -469,24 +351,57 @@ impl Upstream {
         self.over.cancel();
     }
 
-    fn end(&self, reason: Option<String>) {
-        let pending = {
-            let mut state = self.lock();
-            let on_purpose = state.reason.take();
-            let reason = reason.or(on_purpose);
+    /// Notes that the conversation is over, and returns who waits for an answer.
+    pub(crate) fn end(&self, reason: Option<String>) -> HashMap<u64, Pending> {
+        let mut state = self.lock();
+        if state.ended.is_none() {
+            let reason = state.reason.take().or(reason);
             let reason = reason.unwrap_or_else(|| "the program is shutting down".to_owned());
-            state.ended = Some(reason);
-            std::mem::take(&mut state.pending)
-        };
-        for pending in pending.into_values() {
+            let was_idle = false;
+            state.ended = Some(Ended { reason, was_idle });
+        }
+        state.calls = 0;
+        std::mem::take(&mut state.pending)
+    }
+
+    /// Ends the conversation if nobody has used it for `idle_stop`. Whoever comes later finds it
+    /// over.
+    pub(crate) fn end_if_idle(&self, idle_stop: Duration) -> bool {
+        let mut state = self.lock();
+        let is_idle = !self.keep_warm
+            && state.pending.is_empty()
+            && state.questions.is_empty()
+            && idle_stop <= state.last_used.elapsed();
+        if is_idle {
+            state.ended = Some(Ended {
+                reason: "nobody used it".to_owned(),
+                was_idle: true,
+            });
+        }
+        is_idle
+    }
+
+    /// Tells those who waited that it is over. What has not gone out, or what the server has not
+    /// taken, may be asked of another conversation.
+    pub(crate) fn tell_ended(&self, pending: HashMap<u64, Pending>, refused: Option<u64>) {
+        for (id, pending) in pending {
+            let was_not_taken = pending.activity.give_up() || refused == Some(id);
+            let error = if was_not_taken {
+                self.not_reached()
+            } else {
+                self.ended_error()
+            };
             // Whoever asked may have given up just now.
-            let _answered = pending.answer.send(Err(self.ended_error()));
+            let _answered = pending.answer.send(Err(error));
         }
     }
 
     fn ended_error(&self) -> CallError {
-        let reason = self.lock().ended.clone();
-        self.ended_because(reason.as_deref().unwrap_or("its connection was closed"))
+        let reason = self.ended().map(|it| it.reason);
+        CallError::Ended {
+            server: self.slug.clone(),
+            reason: reason.unwrap_or_else(|| "its connection was closed".to_owned()),
+        }
     }
 
     fn not_reached(&self) -> CallError {
@@ -495,37 +410,21 @@ impl Upstream {
         }
     }
 
-    fn ended_because(&self, reason: &str) -> CallError {
-        CallError::Ended {
-            server: self.slug.clone(),
-            reason: reason.to_owned(),
-        }
-    }
-
     pub(crate) fn is_over(&self) -> bool {
         self.over.is_cancelled() || self.lock().ended.is_some()
     }
 
-    pub(crate) fn ended_reason(&self) -> Option<String> {
+    /// Returns how the conversation ended, once it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
         self.lock().ended.clone()
     }
 
     pub(crate) fn requests(&self) -> usize {
-        self.lock().pending.len()
+        self.lock().calls
     }
 
-    fn last_used(&self) -> Instant {
+    pub(crate) fn last_used(&self) -> Instant {
         self.lock().last_used
-    }
-
-    fn is_idle(&self, idle_stop: Duration) -> bool {
-        let state = self.lock();
-        !self.keep_warm && state.pending.is_empty() && idle_stop <= state.last_used.elapsed()
-    }
-
-    /// Puts the next look for idleness off.
-    fn touch_if_busy(&self) {
-        self.lock().last_used = Instant::now();
     }
 
     /// Returns the way to the client of a request, with the token under which that client wants to
@@ -533,43 +432,76 @@ impl Upstream {
     pub(crate) fn progress(&self, id: u64) -> Option<(Route, Box<RawValue>)> {
         let state = self.lock();
         let pending = state.pending.get(&id)?;
+        let token = pending.progress_token.clone()?;
         pending.activity.note();
-        Some((pending.route.clone()?, pending.progress_token.clone()?))
+        match &pending.origin {
+            Origin::Client(route) => Some((route.clone(), token)),
+            Origin::Person | Origin::Own => None,
+        }
     }
 
-    /// Returns the clients that have requests under way here, each once, with one of its routes.
-    pub(crate) fn routes(&self, related: Option<u64>) -> Vec<Route> {
+    /// Returns whom a question is for that came with the request `related`, or with none that the
+    /// transport can tell.
+    pub(crate) fn asked(&self, related: Option<u64>) -> Asked {
         let state = self.lock();
-        let related = related.and_then(|it| state.pending.get(&it));
-        let pending: Vec<&Pending> = match related {
-            Some(pending) => vec![pending],
-            None => state.pending.values().collect(),
-        };
-        let mut routes: Vec<Route> = Vec::new();
-        for route in pending.into_iter().filter_map(|it| it.route.as_ref()) {
-            let known = |it: &Route| Arc::ptr_eq(&it.session, &route.session);
-            if !routes.iter().any(known) {
-                routes.push(route.clone());
-            }
+        if let Some(id) = related {
+            return match state.pending.get(&id).map(|it| &it.origin) {
+                Some(Origin::Client(route)) => Asked::Client(route.clone()),
+                Some(Origin::Person) => Asked::Person,
+                // Whoever asked has given up; it is nobody else's affair.
+                Some(Origin::Own) | None => Asked::Nobody,
+            };
         }
-        routes
+        let mut asked = Asked::Nobody;
+        for pending in state.pending.values() {
+            asked = match (asked, &pending.origin) {
+                (asked, Origin::Own) => asked,
+                (Asked::Nobody, Origin::Client(route)) => Asked::Client(route.clone()),
+                (Asked::Nobody | Asked::Person, Origin::Person) => Asked::Person,
+                (Asked::Client(one), Origin::Client(other))
+                    if Arc::ptr_eq(&one.session, &other.session) =>
+                {
+                    Asked::Client(one)
+                }
+                _ => return Asked::Several,
+            };
+        }
+        asked
+    }
+
+    /// Returns a way to the client `session` with one of its requests that are under way here.
+    pub(crate) fn route_of(&self, session: &Arc<Session>) -> Option<Route> {
+        let state = self.lock();
+        let mut routes = state.pending.values().filter_map(|it| match &it.origin {
+            Origin::Client(route) => Some(route),
+            Origin::Person | Origin::Own => None,
+        });
+        let found = routes.find(|it| Arc::ptr_eq(&it.session, session));
+        found.cloned()
     }
 
     /// Notes that a client is being asked; the token tells when the server takes the question back.
-    pub(crate) fn begin_question(&self, id: &RawValue) -> Option<CancellationToken> {
+    pub(crate) fn begin_question(&self, id: &RawValue) -> Result<CancellationToken, String> {
         let mut state = self.lock();
-        if state.questions.len() >= QUESTIONS_MAX || state.questions.contains_key(id.get()) {
-            return None;
+        if state.questions.contains_key(id.get()) {
+            return Err(format!("a question with the id {id} is already open"));
+        }
+        if state.questions.len() >= QUESTIONS_MAX {
+            return Err(format!(
+                "this server has {QUESTIONS_MAX} questions open, the most it may have"
+            ));
         }
         let withdrawn = CancellationToken::new();
         state
             .questions
             .insert(id.get().to_owned(), withdrawn.clone());
-        Some(withdrawn)
+        Ok(withdrawn)
     }
 
     pub(crate) fn end_question(&self, id: &RawValue) {
-        self.lock().questions.remove(id.get());
+        let mut state = self.lock();
+        state.questions.remove(id.get());
+        state.last_used = Instant::now();
     }
 
     /// Takes back a question that the server does not want answered any more.
@@ -583,8 +515,10 @@ impl Upstream {
     pub(crate) fn hold(&self, session: &Arc<Session>) -> impl Drop + use<> {
         let state = self.lock();
         let of_session = state.pending.values().filter(|it| {
-            let route = it.route.as_ref();
-            route.is_some_and(|it| Arc::ptr_eq(&it.session, session))
+            let Origin::Client(route) = &it.origin else {
+                return false;
+            };
+            Arc::ptr_eq(&route.session, session)
         });
         let held: Vec<Arc<Activity>> = of_session.map(|it| it.activity.clone()).collect();
         for activity in &held {
@@ -597,6 +531,26 @@ impl Upstream {
         self.state
             .lock()
             .expect("no code panics while it holds the lock")
+    }
+}
+
+impl State {
+    fn remove(&mut self, id: u64) -> Option<Pending> {
+        let pending = self.pending.remove(&id)?;
+        if !matches!(pending.origin, Origin::Own) {
+            self.calls -= 1;
+            self.last_used = Instant::now();
+        }
+        Some(pending)
+    }
+}
+
+impl Queued {
+    /// Returns what is to be sent; `None` where whoever asked has given up. From here on the server
+    /// may have heard of it.
+    pub(crate) fn take(self) -> Option<Outgoing> {
+        let is_wanted = self.activity.is_none_or(|it| it.set(SENT));
+        is_wanted.then_some(self.outgoing)
     }
 }
 
@@ -614,6 +568,15 @@ impl Drop for Hold {
 }
 
 impl Activity {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            questions: AtomicU32::new(0),
+            stage: AtomicU8::new(QUEUED),
+        }
+    }
+
     fn note(&self) {
         let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(passed, Ordering::Relaxed);
@@ -629,46 +592,64 @@ impl Activity {
         let deadline = self.began + last + limit;
         (now < deadline).then_some(deadline)
     }
+
+    /// Keeps the writer from sending the request. Returns whether it has not gone out.
+    fn give_up(&self) -> bool {
+        self.set(GIVEN_UP) || self.stage.load(Ordering::Acquire) == GIVEN_UP
+    }
+
+    fn is_sent(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == SENT
+    }
+
+    fn set(&self, stage: u8) -> bool {
+        let set = self
+            .stage
+            .compare_exchange(QUEUED, stage, Ordering::AcqRel, Ordering::Acquire);
+        set.is_ok()
+    }
 }
 
 /// Forgets a request when whoever waits for it gives up, and tells the server.
 struct Waiting<'a> {
     upstream: &'a Upstream,
     id: u64,
-    /// `None` once the answer is there.
-    reason: Option<&'static str>,
+    activity: &'a Activity,
+    reason: &'static str,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let Some(reason) = self.reason else { return };
-        let was_pending = self.upstream.lock().pending.remove(&self.id).is_some();
-        if was_pending {
-            let params = raw(&serde_json::json!({ "requestId": self.id, "reason": reason }));
-            self.upstream
-                .notify("notifications/cancelled", Some(&params));
+        // There is none once it was answered.
+        let pending = self.upstream.lock().remove(self.id);
+        if pending.is_none() || self.activity.give_up() {
+            return;
         }
+        let params = raw(&serde_json::json!({ "requestId": self.id, "reason": self.reason }));
+        let message = message::notification("notifications/cancelled", Some(&params));
+        self.upstream.say(message, Some(self.id));
     }
 }
 
 /// Puts our number in the place of the client's progress token, if there is one. Returns the new
 /// parameters and the client's token.
-fn with_progress_token(
-    params: Option<&RawValue>,
+fn with_progress_token<'a>(
+    params: Option<&Object<'a>>,
     id: u64,
-) -> Result<(Option<Box<RawValue>>, Option<Box<RawValue>>), CallError> {
-    let Some(text) = params.filter(|it| it.get().contains("progressToken")) else {
-        return Ok((None, None));
+) -> Result<Option<(Object<'a>, Box<RawValue>)>, CallError> {
+    let Some((params, meta)) = params.and_then(|it| Some((it, it.get("_meta")?))) else {
+        return Ok(None);
     };
-    let mut object = Object::parse(text).map_err(|err| CallError::params(&err))?;
-    let Some(meta) = object.read::<Box<RawValue>>("_meta") else {
-        return Ok((None, None));
-    };
-    let mut meta = Object::parse(&meta).map_err(|err| CallError::params(&err))?;
+    // What is no object has no token in it, and the server may say so.
+    if !meta.get().starts_with('{') {
+        return Ok(None);
+    }
+    let mut meta = Object::parse(meta).map_err(|err| CallError::params(&err))?;
     let Some(token) = meta.get("progressToken").map(ToOwned::to_owned) else {
-        return Ok((None, None));
+        return Ok(None);
     };
     meta.set("progressToken", raw(&id));
-    object.set("_meta", meta.to_raw());
-    Ok((Some(object.to_raw()), Some(token)))
+    let mut patched = params.clone();
+    patched.set("_meta", meta.to_raw());
+    Ok(Some((patched, token)))
 }

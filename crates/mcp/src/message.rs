@@ -8,10 +8,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::object::{Key, raw};
+use crate::object::{Key, Object, raw};
 
 /// How deep arrays and objects may stand in each other, as in `serde_json` itself.
 pub const DEPTH_MAX: usize = 128;
+/// The longest identifier of a request, in bytes as it was sent.
+pub const ID_BYTES_MAX: usize = 1024;
 
 /// Error codes of JSON-RPC and MCP.
 pub mod code {
@@ -122,12 +124,28 @@ impl<'a> Message<'a> {
 
 /// Returns the bytes of a request. No end of line is in them.
 pub fn request<I: fmt::Display>(id: I, method: &str, params: Option<&RawValue>) -> Vec<u8> {
-    let mut out = format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"method":{}"#,
-        raw(method).get()
-    );
+    let mut out = request_head(id, method);
     push_params(&mut out, params);
     into_line(out)
+}
+
+/// As [`request`], with parameters that were taken apart; their values are copied once.
+pub fn request_with<I: fmt::Display>(id: I, method: &str, params: Option<&Object<'_>>) -> Vec<u8> {
+    let mut out = request_head(id, method);
+    if let Some(params) = params {
+        out.reserve(params.text_len() + 16);
+        out.push_str(",\"params\":");
+        params.write(&mut out);
+    }
+    out.push('}');
+    into_line(out)
+}
+
+fn request_head<I: fmt::Display>(id: I, method: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":{}"#,
+        raw(method).get()
+    )
 }
 
 /// Returns the bytes of a notification.
@@ -238,8 +256,10 @@ impl<'a> Envelope<'a> {
             return Err(wrong("`params` must be an object"));
         }
         let is_id = |it: &RawValue| {
-            it.get()
-                .starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
+            it.get().len() <= ID_BYTES_MAX
+                && it
+                    .get()
+                    .starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
         };
         match (self.method, self.id, self.result, self.error) {
             (Some(method), Some(id), None, None) if is_id(id) => Ok(Message::Request {
@@ -247,7 +267,9 @@ impl<'a> Envelope<'a> {
                 method,
                 params: self.params,
             }),
-            (Some(_), Some(_), None, None) => Err(wrong("`id` must be a text or a number")),
+            (Some(_), Some(_), None, None) => Err(wrong(&format!(
+                "`id` must be a text or a number of at most {ID_BYTES_MAX} bytes"
+            ))),
             (Some(method), None, None, None) => Ok(Message::Notification {
                 method,
                 params: self.params,

@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// The most keys that an object may have that is looked at.
-const KEYS_MAX: usize = 4096;
+const KEYS_MAX: usize = 1024;
 
 /// An object whose values are not looked into.
 #[derive(Debug, Clone, Default)]
@@ -73,23 +73,32 @@ impl<'a> Object<'a> {
 
     /// Returns the object as JSON, its values with the bytes that they came with.
     pub fn to_raw(&self) -> Box<RawValue> {
-        let len: usize = self
-            .entries
-            .iter()
-            .map(|(key, value)| key.len() + value.get().len() + 6)
-            .sum();
-        let mut text = String::with_capacity(len + 2);
-        text.push('{');
+        let mut text = String::with_capacity(self.text_len());
+        self.write(&mut text);
+        RawValue::from_string(text).expect("keys and values are valid JSON")
+    }
+
+    /// Writes what [`to_raw`](Self::to_raw) returns to the end of `out`.
+    pub fn write(&self, out: &mut String) {
+        out.push('{');
         for (at, (key, value)) in self.entries.iter().enumerate() {
             if at != 0 {
-                text.push(',');
+                out.push(',');
             }
-            text.push_str(raw(&key.as_ref()).get());
-            text.push(':');
-            text.push_str(value.get());
+            out.push_str(raw(&key.as_ref()).get());
+            out.push(':');
+            out.push_str(value.get());
         }
-        text.push('}');
-        RawValue::from_string(text).expect("keys and values are valid JSON")
+        out.push('}');
+    }
+
+    /// Returns how long the object is as JSON, in bytes; a little less where keys have escapes.
+    pub fn text_len(&self) -> usize {
+        let entries = self.entries.iter();
+        let len: usize = entries
+            .map(|(key, value)| key.len() + value.get().len() + 4)
+            .sum();
+        (len + 1).max(2)
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Outgoing {
     pub bytes: Bytes,
     /// Our number for the request that this is; `None` for notifications and responses.
     pub request: Option<u64>,
+    /// The request that this takes back: what still comes for it is not wanted.
+    pub cancels: Option<u64>,
 }
 
 /// What comes from a server.
@@ -57,7 +59,12 @@ pub enum Incoming {
         reason: String,
     },
     /// The conversation is over, for this reason.
-    Ended { reason: String },
+    Ended {
+        reason: String,
+        /// The request that the server has not taken for it, where the transport tells. It may be
+        /// made again in another conversation.
+        refused: Option<u64>,
+    },
 }
 
 /// A message could not be sent.
@@ -65,4 +72,6 @@ pub enum Incoming {
 #[error("{reason}")]
 pub struct TransportError {
     pub reason: String,
+    /// Whether nothing can be sent after it.
+    pub is_over: bool,
 }

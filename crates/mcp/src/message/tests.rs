@@ -65,7 +65,9 @@ fn what_is_no_message_is_told_why() {
     );
     check(
         r#"{"jsonrpc":"2.0","id":null,"method":"a"}"#,
-        expect!["-32600 not a JSON-RPC 2.0 message: `id` must be a text or a number"],
+        expect![
+            "-32600 not a JSON-RPC 2.0 message: `id` must be a text or a number of at most 1024 bytes"
+        ],
     );
     check(
         r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#,

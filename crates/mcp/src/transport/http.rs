@@ -5,6 +5,7 @@
 //! stream for what the server says unasked; a server that has none answers 405.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 
 use super::{Inbox, Incoming, Outbox, Outgoing, TransportError};
@@ -27,6 +28,10 @@ const SESSION_LEN_MAX: usize = 1024;
 const ERROR_BODY_BYTES_MAX: usize = 4 << 10;
 /// Waits between attempts to open the stream for what the server says unasked.
 const LISTEN_RETRY: Duration = Duration::from_secs(5);
+/// How long a server may take to end a stream after the answer, so that the connection is kept.
+const AFTER_ANSWER: Duration = Duration::from_secs(1);
+/// For what nobody depends on: the farewell, and the body of a refusal.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -59,17 +64,28 @@ pub fn http(endpoint: HttpEndpoint, limits: HttpLimits) -> (Box<dyn Outbox>, Box
         ready: watch::Sender::new(false),
     });
     let mut tasks = JoinSet::new();
-    tasks.spawn(listen(shared.clone()));
+    let listener = shared.clone();
+    tasks.spawn(async move {
+        listen(listener).await;
+        None
+    });
+    let posts = HashMap::new();
     (
-        Box::new(HttpOutbox { shared, tasks }),
+        Box::new(HttpOutbox {
+            shared,
+            tasks,
+            posts,
+        }),
         Box::new(HttpInbox { inbox }),
     )
 }
 
 struct HttpOutbox {
     shared: Arc<Shared>,
-    // Dropped with this, which ends them.
-    tasks: JoinSet<()>,
+    /// Dropped with this, which ends them. One that is of a request returns its number.
+    tasks: JoinSet<Option<u64>>,
+    // Invariant: one for each request whose task is in `tasks`.
+    posts: HashMap<u64, AbortHandle>,
 }
 
 struct HttpInbox {
@@ -94,19 +110,30 @@ struct Session {
 #[async_trait]
 impl Outbox for HttpOutbox {
     async fn send(&mut self, outgoing: Outgoing) -> Result<(), TransportError> {
-        while self.tasks.try_join_next().is_some() {}
-        if outgoing.request.is_some() {
-            self.tasks
-                .spawn(post_request(self.shared.clone(), outgoing));
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Ok(Some(request)) = ended {
+                self.posts.remove(&request);
+            }
+        }
+        if let Some(request) = outgoing.request {
+            let shared = self.shared.clone();
+            let post = async move {
+                post_request(&shared, outgoing.bytes, request).await;
+                Some(request)
+            };
+            self.posts.insert(request, self.tasks.spawn(post));
             return Ok(());
+        }
+        if let Some(post) = outgoing.cancels.and_then(|it| self.posts.remove(&it)) {
+            // Nobody waits for it any more, and a server may keep a stream open for ever.
+            post.abort();
         }
         // What is not a request is waited for, so that the order is kept.
         let response = self.shared.post(outgoing.bytes.clone()).await?;
         if !response.status().is_success() {
             return Err(refused(response).await);
         }
-        let is_initialized = memchr::memmem::find(&outgoing.bytes, b"notifications/initialized");
-        if is_initialized.is_some() {
+        if !*self.shared.ready.borrow() && is_initialized(&outgoing.bytes) {
             self.shared.ready.send_replace(true);
         }
         Ok(())
@@ -114,6 +141,7 @@ impl Outbox for HttpOutbox {
 
     async fn close(&mut self) {
         self.tasks.abort_all();
+        self.posts.clear();
         let session = self.shared.session();
         if session.id.is_some() {
             let delete = self
@@ -121,7 +149,8 @@ impl Outbox for HttpOutbox {
                 .request(reqwest::Method::DELETE, &session)
                 .send();
             // The server may not offer this, and forgets the session by itself then.
-            let _ended = tokio::time::timeout(self.shared.limits.head_timeout, delete).await;
+            let limit = self.shared.limits.head_timeout.min(FAREWELL_TIMEOUT);
+            let _ended = tokio::time::timeout(limit, delete).await;
         }
     }
 }
@@ -129,8 +158,9 @@ impl Outbox for HttpOutbox {
 #[async_trait]
 impl Inbox for HttpInbox {
     async fn next(&mut self) -> Incoming {
-        self.inbox.recv().await.unwrap_or(Incoming::Ended {
+        self.inbox.recv().await.unwrap_or_else(|| Incoming::Ended {
             reason: "the connection was closed".to_owned(),
+            refused: None,
         })
     }
 }
@@ -197,13 +227,19 @@ impl Shared {
         let mut reader = sse::Reader::new(self.limits.message_bytes_max);
         let mut body = response.bytes_stream();
         let mut answered = false;
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|err| broken(&err))?;
-            let messages = reader.push(&piece).map_err(|err| TransportError {
-                reason: format!("the server sent {err} (`message_bytes_max`)"),
-            })?;
+        loop {
+            let piece = if answered {
+                let rest = tokio::time::timeout(AFTER_ANSWER, body.next()).await;
+                rest.ok().flatten().and_then(Result::ok)
+            } else {
+                body.next().await.transpose().map_err(|err| broken(&err))?
+            };
+            let Some(piece) = piece else { break };
+            let messages = reader
+                .push(&piece)
+                .map_err(|err| failed(format!("the server sent {err} (`message_bytes_max`)")))?;
             for bytes in messages {
-                answered |= is_response(&bytes);
+                answered |= request.is_some_and(|it| answers(&bytes, it));
                 if request.is_some() {
                     self.note_session(&headers, &bytes);
                 }
@@ -223,7 +259,12 @@ impl Shared {
         request: u64,
     ) -> Result<(), TransportError> {
         let headers = response.headers().clone();
+        let status = response.status();
         let bytes = read_body(response, self.limits.message_bytes_max).await?;
+        if !answers(&bytes, request) {
+            // Passed on it would be nobody's answer, and whoever asked would wait in vain.
+            return Err(failed(no_answer(status, &bytes)));
+        }
         self.note_session(&headers, &bytes);
         self.give(Incoming::Message {
             bytes,
@@ -234,16 +275,16 @@ impl Shared {
     }
 }
 
-async fn post_request(shared: Arc<Shared>, outgoing: Outgoing) {
-    let Some(request) = outgoing.request else {
-        return;
-    };
-    let reason = match answer(&shared, outgoing.bytes, request).await {
+async fn post_request(shared: &Shared, body: Bytes, request: u64) {
+    let reason = match answer(shared, body, request).await {
         Ok(true) => return,
         Ok(false) => "the server ended the stream without an answer".to_owned(),
         Err(Answer::SessionGone) => {
-            let reason = "the server has forgotten the session".to_owned();
-            shared.give(Incoming::Ended { reason }).await;
+            let ended = Incoming::Ended {
+                reason: "the server has forgotten the session".to_owned(),
+                refused: Some(request),
+            };
+            shared.give(ended).await;
             return;
         }
         Err(Answer::Failed(err)) => err.reason,
@@ -303,9 +344,8 @@ async fn send(
     limit: Duration,
 ) -> Result<reqwest::Response, TransportError> {
     let sent = tokio::time::timeout(limit, request.send()).await;
-    let response = sent.map_err(|_elapsed| TransportError {
-        reason: format!("the server did not answer within {limit:?}"),
-    })?;
+    let response =
+        sent.map_err(|_elapsed| failed(format!("the server did not answer within {limit:?}")))?;
     response.map_err(|err| broken(&err))
 }
 
@@ -316,11 +356,9 @@ async fn read_body(response: reqwest::Response, bytes_max: usize) -> Result<Byte
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|err| broken(&err))?;
         if bytes_max < all.len() + piece.len() {
-            return Err(TransportError {
-                reason: format!(
-                    "the server sent a message of more than {bytes_max} bytes (`message_bytes_max`)"
-                ),
-            });
+            return Err(failed(format!(
+                "the server sent a message of more than {bytes_max} bytes (`message_bytes_max`)"
+            )));
         }
         all.extend_from_slice(&piece);
     }
@@ -329,18 +367,45 @@ async fn read_body(response: reqwest::Response, bytes_max: usize) -> Result<Byte
 
 async fn refused(response: reqwest::Response) -> TransportError {
     let status = response.status();
-    let body = read_body(response, ERROR_BODY_BYTES_MAX)
-        .await
-        .unwrap_or_default();
-    let body = String::from_utf8_lossy(&body);
-    let body = body.trim();
+    let mut body = response.bytes_stream();
+    let mut start = Vec::new();
+    let read = async {
+        while start.len() < ERROR_BODY_BYTES_MAX
+            && let Some(Ok(piece)) = body.next().await
+        {
+            let room = ERROR_BODY_BYTES_MAX - start.len();
+            start.extend_from_slice(&piece[..piece.len().min(room)]);
+        }
+    };
+    // What has come by then is told.
+    let _read = tokio::time::timeout(FAREWELL_TIMEOUT, read).await;
+    let start = String::from_utf8_lossy(&start);
+    let start = start.trim();
+    failed(if start.is_empty() {
+        format!("the server answered with status {status}")
+    } else {
+        format!("the server answered with status {status}: {start}")
+    })
+}
+
+/// A message that failed alone: over HTTP each has a request of its own.
+fn failed(reason: String) -> TransportError {
     TransportError {
-        reason: if body.is_empty() {
-            format!("the server answered with status {status}")
-        } else {
-            format!("the server answered with status {status}: {body}")
-        },
+        reason,
+        is_over: false,
     }
+}
+
+/// Says what came in the place of an answer.
+fn no_answer(status: StatusCode, body: &[u8]) -> String {
+    if let Ok(crate::Message::Response {
+        outcome: Err(error),
+        ..
+    }) = crate::Message::parse(body)
+    {
+        return format!("the server answered with status {status} and the error {error}");
+    }
+    format!("the server answered with status {status} and what is no answer to the request")
 }
 
 /// The address may hold what nobody should read in a log, and is known to whoever asks.
@@ -356,7 +421,7 @@ fn broken(err: &reqwest::Error) -> TransportError {
         reason.push_str(&err.to_string());
         source = err.source();
     }
-    TransportError { reason }
+    failed(reason)
 }
 
 fn is_event_stream(response: &reqwest::Response) -> bool {
@@ -368,9 +433,18 @@ fn content_type(response: &reqwest::Response) -> &str {
     value.and_then(|it| it.to_str().ok()).unwrap_or("")
 }
 
-fn is_response(message: &[u8]) -> bool {
+/// Whether `message` is the answer to `request`.
+fn answers(message: &[u8], request: u64) -> bool {
+    match crate::Message::parse(message) {
+        Ok(crate::Message::Response { id: Some(id), .. }) => id.get().parse() == Ok(request),
+        _ => false,
+    }
+}
+
+/// Whether `message` ends the hello, after which the server may be listened to.
+fn is_initialized(message: &[u8]) -> bool {
     let message = crate::Message::parse(message);
-    matches!(message, Ok(crate::Message::Response { .. }))
+    message.is_ok_and(|it| it.method() == Some("notifications/initialized"))
 }
 
 fn agreed_version(message: &[u8]) -> Option<&'static str> {

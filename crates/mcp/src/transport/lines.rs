@@ -57,6 +57,8 @@ impl Outbox for Sink {
         let sent = self.sink.line(&outgoing.bytes).await;
         sent.map_err(|err| TransportError {
             reason: format!("the server does not read its input: {err}"),
+            // Half a line may have gone out, so that a further one would not be understood.
+            is_over: true,
         })
     }
 
@@ -79,7 +81,10 @@ impl Inbox for Source {
                     "the server wrote a line of {bytes} bytes, the most is {limit} (`line_bytes_max`)"
                 ),
             },
-            LineEvent::Ended { reason } => Incoming::Ended { reason },
+            LineEvent::Ended { reason } => Incoming::Ended {
+                reason,
+                refused: None,
+            },
         }
     }
 }
