@@ -1,0 +1,473 @@
+//! The command line.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, CommandFactory as _,
+    FromArgMatches as _, Parser, Subcommand, ValueEnum, parser::ValueSource,
+};
+use domain::{EnvName, HostPort, PrincipalName, ServerSlug, ToolRule};
+
+use crate::config::{Form, SETTINGS, size_of};
+
+/// Use MCP servers without trusting them: each runs in a sandbox that has no network.
+#[derive(Debug, Parser)]
+#[command(name = "archestra", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the program; this is what happens without a command, too
+    Serve,
+    /// Open the page of the running program in a browser
+    Open {
+        /// Only print the link
+        #[arg(long)]
+        print: bool,
+    },
+    /// Add, list and look after servers
+    #[command(subcommand)]
+    Servers(ServersCommand),
+    /// List the tools of all servers, or of one
+    Tools { server: Option<ServerSlug> },
+    /// Call a tool: `call SERVER TOOL [JSON]`, or `call NAME [JSON]` by its name among all tools
+    ///
+    /// The exit code is 2 where the tool says that it failed.
+    Call {
+        /// A server and its tool, or the name that `archestra tools` shows
+        #[arg(required = true, num_args = 1..=3, value_name = "SERVER TOOL JSON")]
+        words: Vec<String>,
+    },
+    /// Carry MCP between standard input and output and the running program
+    Connect(ConnectArgs),
+    /// Tokens by which clients get in
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The image that servers run in
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Look for what is wrong with this machine
+    Doctor,
+    /// The settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `archestra connect` alone, which has to start fast.
+#[derive(Debug, Parser)]
+#[command(name = "archestra connect", max_term_width = 100)]
+pub(crate) struct ConnectCli {
+    #[command(flatten)]
+    pub(crate) args: ConnectArgs,
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) data_dir: Option<String>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    /// One server, its tools under their own names; without it, all of them
+    pub(crate) server: Option<ServerSlug>,
+    /// Where the program answers, for instance `http://127.0.0.1:3000`
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// A token of `archestra token create`; better in the variable `ARCHESTRA_TOKEN`
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServersCommand {
+    /// Add a server, and wait until it is installed
+    Add(Box<AddArgs>),
+    /// List the servers
+    List,
+    /// Show all about a server
+    Show { server: String },
+    /// End its processes, and begin anew
+    Restart { server: String },
+    /// Remove it with all that was made for it
+    Remove { server: String },
+    /// Show what it has written
+    Logs {
+        server: String,
+        /// Go on as more comes
+        #[arg(short, long)]
+        follow: bool,
+        /// How many lines
+        #[arg(short = 'n', long, default_value_t = 200)]
+        lines: usize,
+    },
+    /// Begin a failed installation again
+    Retry {
+        server: String,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Decide whether its packages may run scripts of their own while they are installed
+    Consent {
+        server: String,
+        #[command(flatten)]
+        decision: ConsentArgs,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Switch it on
+    Enable { server: String },
+    /// Switch it off
+    Disable { server: String },
+    /// Let it reach a host
+    Allow { server: String, host: HostPort },
+    /// Let it no longer reach a host
+    Disallow { server: String, host: HostPort },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ConsentArgs {
+    /// They run, in a container without any way out
+    #[arg(long)]
+    pub(crate) run: bool,
+    /// They are left out
+    #[arg(long)]
+    pub(crate) skip: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitArgs {
+    /// Wait until it is installed, and show the steps; this is the default
+    #[arg(long, overrides_with = "no_wait")]
+    pub(crate) wait: bool,
+    /// Return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]`, or the `https://` address of a remote server
+    pub(crate) source: String,
+    /// Its short name; without it, one is made from the package's
+    #[arg(long)]
+    pub(crate) name: Option<ServerSlug>,
+    /// The command to run, where the package has several
+    #[arg(long)]
+    pub(crate) command: Option<String>,
+    /// An argument of the server; those after `--` follow
+    #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+    /// Arguments of the server
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) more_args: Vec<String>,
+    /// An environment variable in clear, for what is no secret
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) env: Vec<(EnvName, String)>,
+    /// A secret, whose value is asked for, or read from standard input, a line each
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret: Vec<EnvName>,
+    /// A secret, whose value is that of a variable of this shell
+    #[arg(long, value_name = "NAME=VARIABLE", value_parser = pair)]
+    pub(crate) secret_from_env: Vec<(EnvName, String)>,
+    /// Let this server see the values of its secrets
+    #[arg(long)]
+    pub(crate) give_secret_in_clear: bool,
+    /// A folder of this machine that the server may use, `ro` or `rw`
+    #[arg(long, value_name = "HOST:INSIDE[:ro|rw]", value_parser = folder)]
+    pub(crate) folder: Vec<Folder>,
+    /// A host that the server may reach; it can reach nothing else
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) allow: Vec<HostPort>,
+    /// Who shares a sandbox; without it, each principal has one where there are secrets
+    #[arg(long)]
+    pub(crate) isolation: Option<Isolation>,
+    /// Keep it running while nobody uses it
+    #[arg(long)]
+    pub(crate) keep_warm: bool,
+    /// The most memory, for instance `512MiB`
+    #[arg(long, value_parser = bytes)]
+    pub(crate) memory: Option<u64>,
+    /// The most of a processor, in thousandths
+    #[arg(long, value_name = "MILLIS")]
+    pub(crate) cpu: Option<u32>,
+    /// The most processes and threads
+    #[arg(long)]
+    pub(crate) pids: Option<u32>,
+    /// How long it may take to start, for instance `60s`
+    #[arg(long, value_parser = millis)]
+    pub(crate) start_timeout: Option<u64>,
+    /// How long a call may take, for instance `60s`
+    #[arg(long, value_parser = millis)]
+    pub(crate) call_timeout: Option<u64>,
+    /// What to do where packages want to run scripts of their own while they are installed
+    #[arg(long, default_value = "ask")]
+    pub(crate) build_scripts: BuildScripts,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    pub(crate) host: PathBuf,
+    pub(crate) inside: String,
+    pub(crate) is_writable: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Isolation {
+    Shared,
+    Principal,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BuildScripts {
+    Ask,
+    Run,
+    Skip,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make one; it is shown this once
+    Create {
+        name: String,
+        /// On whose behalf the client acts
+        #[arg(long)]
+        principal: Option<PrincipalName>,
+        /// A server that it may use; without any, all of them
+        #[arg(long)]
+        server: Vec<ServerSlug>,
+        /// A tool that it may use; without any, all of them
+        #[arg(long, value_name = "SERVER/TOOL", value_parser = tool_rule)]
+        tool: Vec<ToolRule>,
+    },
+    /// List them, without their texts
+    List,
+    /// Revoke one by its name or identifier, and end its sessions
+    Revoke { token: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Make the image from packages of Debian; nothing is done where it is there
+    Build {
+        /// Make it anew
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Look for mistakes only
+    Check,
+    /// Show the settings in effect, and where each came from
+    Dump,
+}
+
+/// What the command line says about settings.
+#[derive(Debug, Default)]
+pub(crate) struct SettingFlags {
+    pub(crate) config: Option<String>,
+    pub(crate) by_key: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// Reads the command line. The error prints itself.
+pub(crate) fn parse(args: Vec<OsString>) -> Result<(Cli, SettingFlags), clap::Error> {
+    let matches = command().try_get_matches_from(args)?;
+    let mut flags = SettingFlags::default();
+    collect(&matches, &mut flags);
+    Ok((Cli::from_arg_matches(&matches)?, flags))
+}
+
+/// Returns the command line with a flag for each setting where it makes sense.
+fn command() -> ClapCommand {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .global(true)
+        .help("The settings file");
+    Cli::command()
+        .arg(config)
+        .args(setting_args("data_dir").map(|it| it.global(true)))
+        // `archestra --listen …` is `archestra serve --listen …`.
+        .args(other_setting_args().map(|it| it.hide(true)))
+        .mut_subcommand("serve", |it| it.args(other_setting_args()))
+        .mut_subcommand("doctor", |it| {
+            it.args(other_setting_args().map(|it| it.hide(true)))
+        })
+        .mut_subcommand("config", |it| {
+            it.mut_subcommand("check", |it| it.args(other_setting_args()))
+                .mut_subcommand("dump", |it| it.args(other_setting_args()))
+        })
+        .mut_subcommand("image", |it| {
+            it.mut_subcommand("build", |it| {
+                it.args(other_setting_args().map(|it| it.hide(true)))
+            })
+        })
+}
+
+fn other_setting_args() -> impl Iterator<Item = Arg> {
+    SETTINGS
+        .iter()
+        .filter(|it| it.key != "data_dir")
+        .flat_map(|it| setting_args(it.key))
+}
+
+fn setting_args(key: &str) -> impl Iterator<Item = Arg> {
+    SETTINGS
+        .iter()
+        .filter(move |it| it.key == key)
+        .map(|setting| {
+            let arg = Arg::new(setting.key)
+                .long(setting.flag()[2..].to_owned())
+                .value_name("VALUE")
+                .help(setting.doc)
+                .help_heading("Settings")
+                .allow_hyphen_values(true);
+            match setting.form {
+                Form::Switch => arg
+                    .num_args(0..=1)
+                    .require_equals(true)
+                    .default_missing_value("true"),
+                Form::List(_) => arg.action(ArgAction::Append),
+                Form::One => arg,
+            }
+        })
+}
+
+/// A flag can stand before a subcommand and after it.
+fn collect(matches: &ArgMatches, flags: &mut SettingFlags) {
+    let of = |key: &str| {
+        let is_given = matches.try_contains_id(key).unwrap_or(false)
+            && matches.value_source(key) == Some(ValueSource::CommandLine);
+        let values = is_given
+            .then(|| matches.get_many::<String>(key))
+            .flatten()?;
+        Some(values.cloned().collect::<Vec<_>>())
+    };
+    if let Some(config) = of("config") {
+        flags.config = config.into_iter().last();
+    }
+    for setting in SETTINGS {
+        if let Some(values) = of(setting.key) {
+            flags.by_key.insert(setting.key, values);
+        }
+    }
+    if let Some((_, matches)) = matches.subcommand() {
+        collect(matches, flags);
+    }
+}
+
+fn pair(text: &str) -> Result<(EnvName, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has to be `NAME=VALUE`")?;
+    let name = name.parse::<EnvName>().map_err(|err| err.to_string())?;
+    Ok((name, value.to_owned()))
+}
+
+fn folder(text: &str) -> Result<Folder, String> {
+    let (rest, is_writable) = match text.rsplit_once(':') {
+        Some((rest, "rw")) => (rest, true),
+        Some((rest, "ro")) => (rest, false),
+        _ => (text, false),
+    };
+    let wrong = "it has to be `HOST:INSIDE`, with `:ro` or `:rw` after it";
+    let (host, inside) = rest.rsplit_once(':').ok_or(wrong)?;
+    if host.is_empty() || !inside.starts_with('/') {
+        return Err(format!("{wrong}; the path inside begins with `/`"));
+    }
+    let host = std::path::absolute(host).map_err(|err| err.to_string())?;
+    Ok(Folder {
+        host,
+        inside: inside.to_owned(),
+        is_writable,
+    })
+}
+
+fn tool_rule(text: &str) -> Result<ToolRule, String> {
+    let (server, tool) = text.split_once('/').ok_or("it has to be `SERVER/TOOL`")?;
+    let server = server
+        .parse::<ServerSlug>()
+        .map_err(|err| err.to_string())?;
+    Ok(ToolRule {
+        server,
+        tool: tool.to_owned(),
+    })
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    size_of(text).ok_or_else(|| "it has to be a size like `512MiB`".to_owned())
+}
+
+fn millis(text: &str) -> Result<u64, String> {
+    let duration = crate::config::duration_of(text);
+    let duration = duration.ok_or_else(|| "it has to be a time like `60s`".to_owned())?;
+    u64::try_from(duration.as_millis()).map_err(|_| "it is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+        ConnectCli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_can_stand_before_a_command_and_after_it() {
+        for text in [
+            "archestra --listen 127.0.0.1:1 --data-dir /x --allow-remote",
+            "archestra --data-dir /x serve --listen 127.0.0.1:1 --allow-remote=true",
+            "archestra serve --allow-remote --listen=127.0.0.1:1 --data-dir /x",
+        ] {
+            let (_, flags) = parse(words(text)).unwrap();
+            let flags: Vec<_> = flags.by_key.into_iter().collect();
+            let expected = [
+                ("allow_remote", vec!["true".to_owned()]),
+                ("data_dir", vec!["/x".to_owned()]),
+                ("listen", vec!["127.0.0.1:1".to_owned()]),
+            ];
+            assert_eq!(flags, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn folders_have_an_access() {
+        let folder = |text: &str| {
+            let it = super::folder(text)?;
+            Ok::<_, String>((it.host.display().to_string(), it.inside, it.is_writable))
+        };
+        assert_eq!(folder("/a:/b"), Ok(("/a".into(), "/b".into(), false)));
+        assert_eq!(folder("/a:/b:rw"), Ok(("/a".into(), "/b".into(), true)));
+        assert_eq!(
+            folder("/a:c:/b:ro"),
+            Ok(("/a:c".into(), "/b".into(), false))
+        );
+        assert!(folder("/a").is_err());
+        assert!(folder("/a:b").is_err());
+    }
+
+    #[test]
+    fn what_follows_the_dashes_is_the_servers() {
+        let text = "archestra servers add npm:x --arg=-v --env A=b=c -- --root /data";
+        let (cli, _) = parse(words(text)).unwrap();
+        let Some(Command::Servers(ServersCommand::Add(add))) = cli.command else {
+            panic!("it is `servers add`");
+        };
+        assert_eq!(add.args, ["-v"]);
+        assert_eq!(add.more_args, ["--root", "/data"]);
+        assert_eq!(add.env[0].1, "b=c");
+    }
+}

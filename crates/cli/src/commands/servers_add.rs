@@ -1,0 +1,310 @@
+//! `servers add`: what is asked for, its secrets, and the wait until it is installed.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, IsTerminal as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use domain::{EnvName, Secret};
+use serde_json::{Map, Value, json};
+use tokio::time::sleep;
+
+use crate::{
+    api::Api,
+    args::{AddArgs, BuildScripts, Isolation, WaitArgs},
+    commands::{list, servers::of, text},
+    output,
+};
+
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Adds a server and waits for it.
+pub(super) async fn add(api: &mut Api, args: AddArgs, as_json: bool) -> anyhow::Result<ExitCode> {
+    let secrets = secrets(&args)?;
+    let body = body(&args, &secrets)?;
+    let added = api.post("/servers", Some(&body)).await?;
+    let slug = text(&added, "slug").to_owned();
+    if args.wait.no_wait {
+        if as_json {
+            output::json(&added);
+        } else {
+            output::line(format!(
+                "server `{slug}` is added; `archestra servers show {slug}` says how far it is"
+            ));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    wait(api, &slug, &args.wait, as_json).await
+}
+
+/// Waits until a server is installed, and shows the steps. The exit code is 1 where it fails.
+pub(super) async fn wait(
+    api: &mut Api,
+    slug: &str,
+    wait: &WaitArgs,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut shown: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        let server = api.get(&of(slug, "")).await?;
+        if wait.no_wait {
+            if as_json {
+                output::json(&server);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        for step in list(&server["install"], "steps") {
+            let (name, state) = (text(step, "name"), text(step, "state"));
+            let is_news = state != "pending"
+                && shown.insert(name.to_owned(), state.to_owned()).as_deref() != Some(state);
+            if is_news {
+                let reason = output::harmless(text(step, "reason"));
+                output::note(format!("{name}: {state} {reason}").trim_end());
+            }
+        }
+        let status = &server["status"];
+        let state = text(status, "state");
+        if matches!(state, "installing" | "starting") {
+            sleep(LOOK_AGAIN).await;
+            continue;
+        }
+        if as_json {
+            output::json(&server);
+        }
+        let reason = output::harmless(text(status, "reason"));
+        return match state {
+            "ready" | "running" | "disabled" => {
+                if !as_json {
+                    output::line(format!(
+                        "server `{slug}` is {state}, tools: {}, at http://{}{}",
+                        server["tools"],
+                        api.target().address,
+                        text(&server, "path")
+                    ));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            "waiting_for_consent" => bail!(
+                "server `{slug}` waits: {reason}; decide with `archestra servers consent {slug} --run` or `--skip`"
+            ),
+            "install_failed" => bail!(
+                "server `{slug}` is not installed: {reason}; `archestra servers show {slug}` has the log, `archestra servers retry {slug}` tries again"
+            ),
+            _ => bail!(
+                "server `{slug}` is {state}: {reason}; `archestra servers logs {slug}` has what it wrote"
+            ),
+        };
+    }
+}
+
+fn body(args: &AddArgs, secrets: &BTreeMap<EnvName, Secret<String>>) -> anyhow::Result<Value> {
+    let mut all_args = args.args.clone();
+    all_args.extend(args.more_args.iter().cloned());
+    let env: BTreeMap<&str, &String> = args
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value))
+        .collect();
+    let folders = args.folder.iter().map(|it| {
+        let access = if it.is_writable {
+            "read_write"
+        } else {
+            "read_only"
+        };
+        json!({ "host": it.host, "inside": it.inside, "access": access })
+    });
+    let mut limits = Map::new();
+    let mut limit = |name: &str, value: Option<u64>| {
+        if let Some(value) = value {
+            limits.insert(name.to_owned(), value.into());
+        }
+    };
+    limit("memory_bytes_max", args.memory);
+    limit("cpu_millis_max", args.cpu.map(u64::from));
+    limit("pids_max", args.pids.map(u64::from));
+    limit("start_timeout_ms", args.start_timeout);
+    limit("call_timeout_ms", args.call_timeout);
+    let secrets: Map<String, Value> = secrets
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.expose().as_str().into()))
+        .collect();
+    Ok(json!({
+        "slug": args.name,
+        "source": source(&args.source, args.command.as_deref())?,
+        "args": all_args,
+        "env": env,
+        "give_secrets_in_clear": args.give_secret_in_clear,
+        "secrets": secrets,
+        "folders": folders.collect::<Vec<_>>(),
+        "egress": args.allow,
+        "isolation": args.isolation.map(|it| match it {
+            Isolation::Shared => "shared",
+            Isolation::Principal => "principal",
+        }),
+        "limits": limits,
+        "keep_warm": args.keep_warm,
+        "build_scripts": match args.build_scripts {
+            BuildScripts::Ask => "ask",
+            BuildScripts::Run => "run",
+            BuildScripts::Skip => "skip",
+        },
+    }))
+}
+
+/// Understands `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` and addresses.
+fn source(text: &str, command: Option<&str>) -> anyhow::Result<Value> {
+    let package = |registry: &str, name: &str, version: Option<&str>| {
+        if name.is_empty() || version == Some("") {
+            bail!("`{text}` names no package");
+        }
+        Ok(json!({
+            "kind": "package",
+            "registry": registry,
+            "name": name,
+            "version": version,
+            "command": command,
+        }))
+    };
+    if let Some(package_text) = text.strip_prefix("npm:") {
+        // A scope begins with `@` as well.
+        let at = package_text
+            .char_indices()
+            .skip(1)
+            .find(|(_, it)| *it == '@');
+        return match at {
+            Some((at, _)) => package("npm", &package_text[..at], Some(&package_text[at + 1..])),
+            None => package("npm", package_text, None),
+        };
+    }
+    if let Some(package_text) = text.strip_prefix("pypi:") {
+        return match package_text.split_once("==") {
+            Some((name, version)) => package("pypi", name, Some(version)),
+            None => package("pypi", package_text, None),
+        };
+    }
+    if text.starts_with("https://") || text.starts_with("http://") {
+        if command.is_some() {
+            bail!("`--command` is for packages; `{text}` is a server that runs elsewhere");
+        }
+        return Ok(json!({ "kind": "remote", "url": text }));
+    }
+    bail!("`{text}` is none of `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` and `https://…`")
+}
+
+/// Asks for the values of secrets, once the person has said that the server may see them.
+fn secrets(args: &AddArgs) -> anyhow::Result<BTreeMap<EnvName, Secret<String>>> {
+    let names = args
+        .secret
+        .iter()
+        .chain(args.secret_from_env.iter().map(|(name, _)| name));
+    let names: Vec<String> = names.map(|it| format!("`{it}`")).collect();
+    if !names.is_empty() && !args.give_secret_in_clear {
+        bail!(
+            "the server `{}` would see the value of {} in clear: its code can keep it, and send it to each host that it may reach; say `--give-secret-in-clear` if you trust it with that",
+            args.source,
+            names.join(", ")
+        );
+    }
+    let mut secrets = BTreeMap::new();
+    for (name, variable) in &args.secret_from_env {
+        let value = std::env::var(variable)
+            .with_context(|| format!("the variable `{variable}` has no value for `{name}`"))?;
+        secrets.insert(name.clone(), Secret::new(value));
+    }
+    for name in &args.secret {
+        secrets.insert(name.clone(), ask(name)?);
+    }
+    Ok(secrets)
+}
+
+/// Reads one value: a line of standard input, not shown where a person types it.
+fn ask(name: &EnvName) -> anyhow::Result<Secret<String>> {
+    let stdin = std::io::stdin();
+    let hidden = stdin.is_terminal().then(Hidden::new).flatten();
+    if stdin.is_terminal() {
+        output::note(format!("value of `{name}` (it is not shown):"));
+    }
+    let mut value = String::new();
+    let read = stdin
+        .lock()
+        .read_line(&mut value)
+        .context("cannot read standard input")?;
+    drop(hidden);
+    let value = value.strip_suffix('\n').unwrap_or(&value);
+    let value = value.strip_suffix('\r').unwrap_or(value);
+    if read == 0 || value.is_empty() {
+        bail!("there is no value for `{name}` on standard input");
+    }
+    Ok(Secret::new(value.to_owned()))
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Hidden {
+    former: rustix::termios::Termios,
+}
+
+impl Hidden {
+    fn new() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+        let former = tcgetattr(std::io::stdin()).ok()?;
+        let mut silent = former.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent).ok()?;
+        Some(Self { former })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+
+        if tcsetattr(std::io::stdin(), OptionalActions::Now, &self.former).is_err() {
+            output::note("the terminal may not show what you type; `stty echo` mends it");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_and_addresses_are_told_apart() {
+        let check = |text: &str| match source(text, None) {
+            Ok(value) if value["kind"] == "remote" => format!("{text} -> {}", value["url"]),
+            Ok(value) => format!(
+                "{text} -> {} {} {}",
+                value["registry"], value["name"], value["version"]
+            ),
+            Err(err) => format!("{text} -> error: {err}"),
+        };
+        expect_test::expect![[r#"
+            npm:x -> "npm" "x" null
+            npm:x@1.0.0 -> "npm" "x" "1.0.0"
+            npm:@scope/x -> "npm" "@scope/x" null
+            npm:@scope/x@latest -> "npm" "@scope/x" "latest"
+            pypi:x==1 -> "pypi" "x" "1"
+            pypi:x -> "pypi" "x" null
+            https://example.com/mcp -> "https://example.com/mcp"
+            npm: -> error: `npm:` names no package
+            x -> error: `x` is none of `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` and `https://…`"#]]
+        .assert_eq(
+            &[
+                check("npm:x"),
+                check("npm:x@1.0.0"),
+                check("npm:@scope/x"),
+                check("npm:@scope/x@latest"),
+                check("pypi:x==1"),
+                check("pypi:x"),
+                check("https://example.com/mcp"),
+                check("npm:"),
+                check("x"),
+            ]
+            .join("\n"),
+        );
+    }
+}

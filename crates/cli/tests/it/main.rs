@@ -1,0 +1,9 @@
+//! The program as a process: what it prints, where it answers, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bed;
+mod connect;
+mod gateway;
+mod serve;
+mod usage;
