@@ -24,6 +24,7 @@ mod pypi;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use domain::{BuildScripts, HostPort, InstallId, Registry, Source};
@@ -41,6 +42,9 @@ const RESOLVE: u32 = 1;
 const FETCH: u32 = 2;
 const BUILD: u32 = 3;
 const CHECK: u32 = 4;
+/// How often, and how many times, it is tried to remove a volume that a sandbox still has.
+const SWEEP_PERIOD: Duration = Duration::from_millis(500);
+const SWEEPS_MAX: u32 = 120;
 
 /// The installs under way.
 pub(crate) struct Installer {
@@ -132,40 +136,60 @@ pub(crate) fn begin(shared: &Arc<Shared>, id: InstallId) {
     });
 }
 
-/// Removes the volumes that belong to no install, in the background.
+/// Removes the volumes that belong to no install, in the background, until none is left.
 pub(crate) fn sweep_soon(shared: &Arc<Shared>) {
-    let shared = shared.clone();
-    shared.tasks.clone().spawn(async move {
-        let swept = shared.shutdown.run_until_cancelled(sweep(&shared)).await;
-        if let Some(Err(reason)) = swept {
-            tracing::warn!(reason, "Volumes that belong to nothing may be left");
-        }
+    let task_shared = shared.clone();
+    shared.tasks.spawn(async move {
+        let shutdown = task_shared.shutdown.clone();
+        shutdown
+            .run_until_cancelled(sweep_until_done(&task_shared))
+            .await;
     });
 }
 
-async fn sweep(shared: &Shared) -> Result<(), String> {
+async fn sweep_until_done(shared: &Shared) {
+    for _attempt in 0..SWEEPS_MAX {
+        match sweep(shared).await {
+            Ok(0) => return,
+            // A sandbox still has a volume; the reconciler is about to remove it.
+            Ok(_) => {}
+            Err(reason) => {
+                tracing::warn!(reason, "Volumes that belong to nothing may be left");
+                return;
+            }
+        }
+        tokio::time::sleep(SWEEP_PERIOD).await;
+    }
+    tracing::warn!("Volumes that belong to nothing are left; the next start tries again");
+}
+
+/// Removes what can be removed, and returns how many volumes could not be.
+async fn sweep(shared: &Shared) -> Result<usize, String> {
     let volumes = shared.sandbox.list_volumes().await;
     let volumes = volumes.map_err(|err| sandbox_error(&err))?;
     // Asked after the list: a volume that is made meanwhile is not on it.
     let active = shared.installer.active();
     let referenced = shared.store.referenced_volumes().await;
     let referenced = referenced.map_err(|err| error_chain(&err))?;
+    let mut left = 0;
     for volume in volumes {
         let is_active = volume.install.is_some_and(|it| active.contains(&it));
         if volume.install.is_none() || is_active || referenced.contains(&volume.name) {
             continue;
         }
-        // A sandbox that still has it is about to go, and is followed by another sweep.
         match shared.sandbox.remove_volume(&volume.name).await {
             Ok(()) => tracing::info!(volume.name, "Volume of no install removed"),
-            Err(err) => tracing::debug!(
-                error = &err as &dyn std::error::Error,
-                volume.name,
-                "Volume not removed yet"
-            ),
+            Err(err) => {
+                left += 1;
+                tracing::debug!(
+                    error = &err as &dyn std::error::Error,
+                    volume.name,
+                    "Volume not removed yet"
+                );
+            }
         }
     }
-    Ok(())
+    Ok(left)
 }
 
 /// Runs one install to its end, whatever that is.

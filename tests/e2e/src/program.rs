@@ -203,7 +203,7 @@ impl Program {
         child.wait_with_output().expect("it ends")
     }
 
-    /// Runs the command line with `--json` and returns the JSON.
+    /// Runs the command line with `--json` and returns the JSON; null where it prints nothing.
     ///
     /// # Panics
     ///
@@ -222,6 +222,9 @@ impl Program {
             String::from_utf8_lossy(&output.stderr),
             tail(&self.log(), 40)
         );
+        if text.trim().is_empty() {
+            return Value::Null;
+        }
         serde_json::from_str(&text).unwrap_or_else(|err| panic!("{err}: {text}"))
     }
 
@@ -263,7 +266,7 @@ impl Program {
         let output = self.cli(&["call", server, tool, arguments, "--json"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let result: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let content = result["result"]["content"][0]["text"]
+        let content = result["content"][0]["text"]
             .as_str()
             .unwrap_or(&text)
             .to_owned();

@@ -23,6 +23,9 @@ const OUTPUT_BYTES_MAX: usize = 8 << 20;
 const LAST_LINES: usize = 8;
 /// Text of a log that is written together.
 const LOG_BATCH_BYTES: usize = 4 << 10;
+/// How often, and how many times, it is tried to remove a volume that a sandbox still has.
+const REMOVAL_PERIOD: Duration = Duration::from_millis(250);
+const REMOVALS_MAX: u32 = 40;
 const FREE_COMMAND: &str = "df -B1 --output=avail /install | tail -1";
 
 /// What is the same for all sandboxes of one install.
@@ -63,12 +66,16 @@ impl<'a> Builder<'a> {
     pub(super) async fn make_volume(&self) -> Result<(), String> {
         let name = volume_name(self.install.id);
         let sandbox = &self.shared.sandbox;
-        for key in [self.fetch_key(), self.build_key()] {
-            let stopped = sandbox.ensure_stopped(&key).await;
-            stopped.map_err(|err| sandbox_error(&err))?;
+        // The sandboxes of an attempt before are wanted by nobody, so the reconciler removes them.
+        let mut attempts_left = REMOVALS_MAX;
+        while let Err(err) = sandbox.remove_volume(&name).await {
+            attempts_left -= 1;
+            if attempts_left == 0 {
+                return Err(sandbox_error(&err));
+            }
+            self.shared.wants.activate();
+            tokio::time::sleep(REMOVAL_PERIOD).await;
         }
-        let removed = sandbox.remove_volume(&name).await;
-        removed.map_err(|err| sandbox_error(&err))?;
         // Where the host cannot hold the volume to its size, it is watched.
         let size = self.shared.settings.install_bytes_max;
         let made = sandbox.create_volume(&name, Some(size)).await;

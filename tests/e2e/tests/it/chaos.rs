@@ -113,7 +113,7 @@ fn whatever_is_killed_comes_back_and_the_others_do_not_notice() {
         });
         wait_for("the call is under way", Duration::from_secs(10), || {
             let shown = program.json(&["servers", "show", "victim"]);
-            (shown["requests"].as_u64() > Some(0)).then_some(())
+            (shown["status"]["requests"].as_u64() > Some(0)).then_some(())
         });
         attack();
         let failed = under_way.join().unwrap().unwrap_err().to_string();

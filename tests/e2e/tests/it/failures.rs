@@ -35,7 +35,7 @@ fn reason(program: &Program, name: &str) -> String {
         Duration::from_secs(30),
         || {
             let shown = program.json(&["servers", "show", name]);
-            (shown["status"] == "failed").then(|| shown["reason"].to_string())
+            (shown["status"]["state"] == "failed").then(|| shown["status"]["reason"].to_string())
         },
     )
 }

@@ -19,7 +19,7 @@ fn wait_for_status(program: &Program, slug: &str, wanted: &[&str]) -> Value {
         Duration::from_secs(60),
         || {
             let shown = program.json(&["servers", "show", slug]);
-            let status = shown["status"].as_str().unwrap_or_default();
+            let status = shown["status"]["state"].as_str().unwrap_or_default();
             wanted.contains(&status).then_some(shown)
         },
     )
@@ -39,7 +39,7 @@ fn a_packages_own_scripts_run_after_consent_and_without_a_way_out() {
     ]);
     let waiting = wait_for_status(&program, "asks", &["waiting_for_consent"]);
     assert!(
-        waiting["reason"]
+        waiting["status"]["reason"]
             .to_string()
             .contains("archestra-fixture-needs-build"),
         "{waiting}"
@@ -145,8 +145,8 @@ fn a_program_that_is_killed_at_any_step_of_an_install_finishes_it_after_its_next
         ]);
         wait_for(&format!("step `{step}`"), Duration::from_secs(60), || {
             let shown = program.json(&["servers", "show", &slug]);
-            let is_there = shown["reason"].to_string().contains(step);
-            let is_past = shown["status"] != "installing";
+            let is_there = shown["status"]["reason"].to_string().contains(step);
+            let is_past = shown["status"]["state"] != "installing";
             (is_there || is_past).then_some(())
         });
         program.kill();
