@@ -185,7 +185,8 @@ impl Gateway {
             views.insert(id, Arc::new(ServerView { lists, ..view }));
             (is_stale, former_slug, changed.unwrap_or_default())
         });
-        if is_stale {
+        // What goes on under the former name would be shown to whom the new one is hidden from.
+        if is_stale || former_slug.is_some() {
             self.shared.pool.end_server(id, "its settings were changed");
         }
         for slug in [Some(slug), former_slug].iter().flatten() {

@@ -1,0 +1,716 @@
+//! A gateway before scripted servers, and clients of it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    Access, Caller, CallerKind, Isolation, IsolationKey, PrincipalName, ServerId, ServerSlug,
+    TokenId,
+};
+use mcp::transport::{LineEvent, LineSink, LineSource};
+use serde_json::{Value, json, value::RawValue};
+use tokio::sync::{mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    CallEnd, CallRecord, Connect, ConnectError, Connection, Gateway, ListKind, Post, PostReply,
+    Records, Refusal, Scope, ServerLists, ServerView, Settings,
+};
+
+pub(super) struct Bed {
+    pub(super) gateway: Gateway,
+    pub(super) connect: Arc<FakeConnect>,
+    pub(super) records: Arc<FakeRecords>,
+    pub(super) tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Bed {
+    pub(super) fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        let tasks = TaskTracker::new();
+        let shutdown = CancellationToken::new();
+        let connect = Arc::new(FakeConnect {
+            scripts: Mutex::default(),
+            begun: watch::Sender::default(),
+            open: Arc::default(),
+            input_max: AtomicUsize::new(4096),
+            tasks: tasks.clone(),
+        });
+        let records = Arc::new(FakeRecords::default());
+        let gateway = Gateway::new(
+            settings,
+            connect.clone(),
+            records.clone(),
+            tasks.clone(),
+            shutdown.clone(),
+        );
+        Self {
+            gateway,
+            connect,
+            records,
+            tasks,
+            shutdown,
+        }
+    }
+
+    /// Adds a server whose lists are known, and which does what `script` says when it is started.
+    pub(super) fn add<F>(
+        &self,
+        slug: &str,
+        lists: &Lists,
+        script: impl Fn(Peer) -> F + Send + Sync + 'static,
+    ) -> ServerView
+    where
+        F: Future<Output = String> + Send + 'static,
+    {
+        let view = view(slug, lists);
+        self.script(view.id, lists, script);
+        self.gateway.put_server(view.clone());
+        view
+    }
+
+    pub(super) fn script<F>(
+        &self,
+        id: ServerId,
+        lists: &Lists,
+        script: impl Fn(Peer) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = String> + Send + 'static,
+    {
+        let script: Script = Arc::new(move |peer| Box::pin(script(peer)));
+        let mut scripts = self.connect.scripts.lock().unwrap();
+        scripts.insert(id, (script, lists.clone()));
+    }
+
+    /// Adds a server that answers each call with the call's own parameters.
+    pub(super) fn echo(&self, slug: &str) -> ServerView {
+        self.add(slug, &Lists::default(), echo)
+    }
+
+    /// Begins the session of a client that can do everything, at `/mcp`.
+    pub(super) async fn client(&self) -> Client {
+        Client::begin(self, caller(), Scope::All, all_capabilities()).await
+    }
+
+    /// Stops everything and shows that all tasks end.
+    pub(super) async fn end(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        let ended = tokio::time::timeout(Duration::from_secs(3600), self.tasks.wait()).await;
+        ended.expect("all tasks end after the shutdown");
+        assert_eq!(self.connect.open.load(Ordering::SeqCst), 0, "open leases");
+    }
+}
+
+type Script = Arc<dyn Fn(Peer) -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
+
+pub(super) struct FakeConnect {
+    scripts: Mutex<HashMap<ServerId, (Script, Lists)>>,
+    /// What was begun, in order.
+    begun: watch::Sender<Vec<(ServerId, IsolationKey)>>,
+    /// Leases that were not dropped.
+    open: Arc<AtomicUsize>,
+    /// Messages that a server's input takes before it is read.
+    pub(super) input_max: AtomicUsize,
+    tasks: TaskTracker,
+}
+
+impl FakeConnect {
+    pub(super) fn begun(&self) -> usize {
+        self.begun.borrow().len()
+    }
+
+    pub(super) async fn wait_begun(&self, count: usize) {
+        let mut begun = self.begun.subscribe();
+        begun.wait_for(|it| count <= it.len()).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Connect for FakeConnect {
+    async fn connect(
+        &self,
+        server: ServerId,
+        isolation: &IsolationKey,
+    ) -> Result<Connection, ConnectError> {
+        let mut number = 0;
+        self.begun.send_modify(|it| {
+            it.push((server, isolation.clone()));
+            number = it.iter().filter(|(it, _)| *it == server).count();
+        });
+        let script = self.scripts.lock().unwrap().get(&server).cloned();
+        let (script, lists) = script.ok_or_else(|| ConnectError {
+            reason: "it is not installed".to_owned(),
+        })?;
+        let input_max = self.input_max.load(Ordering::SeqCst);
+        let (to_server, from_gateway) = mpsc::channel(input_max);
+        let (to_gateway, from_server) = mpsc::channel(4096);
+        let peer = Peer {
+            isolation: isolation.clone(),
+            number,
+            lists,
+            inbox: from_gateway,
+            outbox: to_gateway.clone(),
+            next_id: 100,
+        };
+        self.tasks.spawn(async move {
+            let reason = script(peer).await;
+            // The gateway may have hung up first.
+            let _sent = to_gateway.send(LineEvent::Ended { reason }).await;
+        });
+        let source = Source { lines: from_server };
+        let sink = Sink {
+            lines: Some(to_server),
+        };
+        let (outbox, inbox) = mcp::transport::lines(Box::new(source), Box::new(sink));
+        self.open.fetch_add(1, Ordering::SeqCst);
+        Ok(Connection {
+            outbox,
+            inbox,
+            lease: Box::new(Lease(self.open.clone())),
+        })
+    }
+}
+
+struct Lease(Arc<AtomicUsize>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+struct Source {
+    lines: mpsc::Receiver<LineEvent>,
+}
+
+#[async_trait]
+impl LineSource for Source {
+    async fn next(&mut self) -> LineEvent {
+        self.lines.recv().await.unwrap_or_else(|| LineEvent::Ended {
+            reason: "it closed its output".to_owned(),
+        })
+    }
+}
+
+struct Sink {
+    lines: Option<mpsc::Sender<Bytes>>,
+}
+
+#[async_trait]
+impl LineSink for Sink {
+    async fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
+        assert!(!line.contains(&b'\n'), "a message has no end of line in it");
+        let lines = self.lines.as_ref().expect("nothing is sent after the end");
+        let sent = lines.send(Bytes::copy_from_slice(line)).await;
+        sent.map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    async fn close(&mut self) {
+        self.lines = None;
+    }
+}
+
+/// A server's end of a conversation.
+pub(super) struct Peer {
+    pub(super) isolation: IsolationKey,
+    /// Which of the server's conversations this is, from 1.
+    pub(super) number: usize,
+    pub(super) lists: Lists,
+    inbox: mpsc::Receiver<Bytes>,
+    outbox: mpsc::Sender<LineEvent>,
+    next_id: u64,
+}
+
+/// What a server got.
+#[derive(Debug, Clone)]
+pub(super) struct Got {
+    pub(super) text: String,
+    pub(super) value: Value,
+}
+
+impl Got {
+    pub(super) fn method(&self) -> &str {
+        self.value["method"].as_str().unwrap_or("")
+    }
+
+    pub(super) fn params(&self) -> &Value {
+        &self.value["params"]
+    }
+
+    pub(super) fn id(&self) -> &Value {
+        &self.value["id"]
+    }
+
+    /// Returns the bytes of the parameters as they came.
+    pub(super) fn raw_params(&self) -> Box<RawValue> {
+        #[derive(serde::Deserialize)]
+        struct Whole {
+            params: Box<RawValue>,
+        }
+        serde_json::from_str::<Whole>(&self.text).unwrap().params
+    }
+}
+
+impl Peer {
+    /// Waits for what the gateway sends, whatever it is.
+    pub(super) async fn receive(&mut self) -> Option<Got> {
+        let bytes = self.inbox.recv().await?;
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let value = serde_json::from_str(&text).unwrap();
+        Some(Got { text, value })
+    }
+
+    /// Answers the hello and the lists, and returns what comes else.
+    pub(super) async fn next(&mut self) -> Option<Got> {
+        loop {
+            let got = self.receive().await?;
+            let result = match got.method() {
+                "initialize" => self.lists.initialize.clone(),
+                "tools/list" => format!(r#"{{"tools":{}}}"#, self.lists.tools),
+                "resources/list" => format!(r#"{{"resources":{}}}"#, self.lists.resources),
+                "resources/templates/list" => {
+                    format!(r#"{{"resourceTemplates":{}}}"#, self.lists.templates)
+                }
+                "prompts/list" => format!(r#"{{"prompts":{}}}"#, self.lists.prompts),
+                "ping" => "{}".to_owned(),
+                "notifications/initialized" => continue,
+                _ => return Some(got),
+            };
+            self.answer_raw(&got, &result).await;
+        }
+    }
+
+    /// As [`next`](Self::next), passing over what has another method.
+    pub(super) async fn next_of(&mut self, method: &str) -> Option<Got> {
+        loop {
+            let got = self.next().await?;
+            if got.method() == method {
+                return Some(got);
+            }
+        }
+    }
+
+    pub(super) async fn answer_raw(&self, got: &Got, result: &str) {
+        let id = got.id();
+        self.write(format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#
+        ))
+        .await;
+    }
+
+    pub(super) async fn answer(&self, got: &Got, result: Value) {
+        self.answer_raw(got, &result.to_string()).await;
+    }
+
+    pub(super) async fn fail(&self, got: &Got, error: Value) {
+        let id = got.id();
+        self.write(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+            .await;
+    }
+
+    pub(super) async fn tell(&self, method: &str, params: Value) {
+        let told = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        self.write(told.to_string()).await;
+    }
+
+    /// Asks the client something, and returns the server's identifier for it.
+    pub(super) async fn ask(&mut self, method: &str, params: Value) -> u64 {
+        self.next_id += 1;
+        let asked =
+            json!({"jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params});
+        self.write(asked.to_string()).await;
+        self.next_id
+    }
+
+    pub(super) async fn write(&self, line: String) {
+        self.event(LineEvent::Line(line.into())).await;
+    }
+
+    pub(super) async fn event(&self, event: LineEvent) {
+        // The gateway may have hung up.
+        let _sent = self.outbox.send(event).await;
+    }
+}
+
+/// Answers each call with the call's own parameters, until the gateway hangs up.
+pub(super) async fn echo(mut peer: Peer) -> String {
+    while let Some(got) = peer.next().await {
+        if !got.id().is_null() && !got.method().is_empty() {
+            let params = got.params().clone();
+            peer.answer(&got, json!({"content": [], "echo": params}))
+                .await;
+        }
+    }
+    "its input was closed".to_owned()
+}
+
+/// What a server has.
+#[derive(Debug, Clone)]
+pub(super) struct Lists {
+    pub(super) initialize: String,
+    pub(super) tools: String,
+    pub(super) resources: String,
+    pub(super) templates: String,
+    pub(super) prompts: String,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        let capabilities = json!({"tools": {}, "resources": {}, "prompts": {}, "logging": {}});
+        Self {
+            initialize: json!({
+                "protocolVersion": "2025-11-25",
+                "capabilities": capabilities,
+                "serverInfo": {"name": "fake", "version": "1"},
+                "x-unknown": 12345678901234567890_u64,
+            })
+            .to_string(),
+            tools: r#"[{"name":"echo"},{"name":"look","annotations":{"readOnlyHint":true}}]"#
+                .to_owned(),
+            resources: "[]".to_owned(),
+            templates: "[]".to_owned(),
+            prompts: "[]".to_owned(),
+        }
+    }
+}
+
+impl Lists {
+    pub(super) fn tools(tools: &str) -> Self {
+        Self {
+            tools: tools.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn stored(&self) -> ServerLists {
+        let raw = |it: &str| Arc::from(RawValue::from_string(it.to_owned()).unwrap());
+        ServerLists {
+            by_kind: BTreeMap::from([
+                (ListKind::Initialize, raw(&self.initialize)),
+                (ListKind::Tools, raw(&self.tools)),
+                (ListKind::Resources, raw(&self.resources)),
+                (ListKind::ResourceTemplates, raw(&self.templates)),
+                (ListKind::Prompts, raw(&self.prompts)),
+            ]),
+        }
+    }
+}
+
+pub(super) fn view(name: &str, lists: &Lists) -> ServerView {
+    let mut bytes = [0; 16];
+    for (at, byte) in name.bytes().take(16).enumerate() {
+        bytes[at] = byte;
+    }
+    ServerView {
+        id: ServerId::from_uuid(uuid::Uuid::from_bytes(bytes)),
+        slug: slug(name),
+        generation: 1,
+        isolation: Isolation::Shared,
+        start_timeout: Duration::from_secs(60),
+        call_timeout: Duration::from_secs(60),
+        calls_max: 64,
+        keep_warm: false,
+        lists: Some(lists.stored()),
+    }
+}
+
+pub(super) fn slug(text: &str) -> ServerSlug {
+    ServerSlug::new(text).unwrap()
+}
+
+pub(super) fn caller() -> Caller {
+    caller_of("owner", 1)
+}
+
+pub(super) fn caller_of(principal: &str, token: u128) -> Caller {
+    Caller {
+        principal: principal.parse::<PrincipalName>().unwrap(),
+        token: Some(TokenId::from_uuid(uuid::Uuid::from_u128(token))),
+        kind: CallerKind::Client,
+        access: Access::default(),
+    }
+}
+
+pub(super) fn all_capabilities() -> Value {
+    json!({"elicitation": {}, "sampling": {}, "roots": {"listChanged": true}})
+}
+
+/// A client with a session.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) gateway: Gateway,
+    pub(super) caller: Caller,
+    pub(super) scope: Scope,
+    pub(super) session: Option<String>,
+}
+
+/// What came for a POST.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// What came before the answer.
+    pub(super) before: Vec<Value>,
+    /// `None` where nothing was answered.
+    pub(super) answer: Option<Value>,
+    /// The answer's bytes.
+    pub(super) text: String,
+}
+
+impl Reply {
+    #[track_caller]
+    pub(super) fn result(&self) -> &Value {
+        let answer = self.answer.as_ref().expect("an answer");
+        assert!(answer.get("error").is_none(), "{answer}");
+        &answer["result"]
+    }
+
+    #[track_caller]
+    pub(super) fn error(&self) -> (i64, &str) {
+        let error = &self.answer.as_ref().expect("an answer")["error"];
+        let code = error["code"].as_i64().expect("an error");
+        (code, error["message"].as_str().unwrap())
+    }
+}
+
+impl Client {
+    pub(super) async fn begin(
+        bed: &Bed,
+        caller: Caller,
+        scope: Scope,
+        capabilities: Value,
+    ) -> Self {
+        Self::begin_with(bed, caller, scope, capabilities, "2025-11-25").await
+    }
+
+    pub(super) async fn begin_with(
+        bed: &Bed,
+        caller: Caller,
+        scope: Scope,
+        capabilities: Value,
+        version: &str,
+    ) -> Self {
+        let mut client = Self {
+            gateway: bed.gateway.clone(),
+            caller,
+            scope,
+            session: None,
+        };
+        let params = json!({"protocolVersion": version, "capabilities": capabilities,
+            "clientInfo": {"name": "test", "version": "1"}});
+        let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
+        match client.post(&body.to_string()).await {
+            PostReply::Message { session, .. } => client.session = session,
+            other => panic!("{other:?}"),
+        }
+        assert!(client.session.is_some());
+        client.tell("notifications/initialized", json!({})).await;
+        client
+    }
+
+    pub(super) fn to_post(&self, body: &str) -> Post {
+        Post {
+            scope: self.scope.clone(),
+            caller: self.caller.clone(),
+            session: self.session.clone(),
+            version: Some("2025-11-25".to_owned()),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+
+    pub(super) async fn post(&self, body: &str) -> PostReply {
+        self.gateway.post(self.to_post(body)).await
+    }
+
+    /// Sends a request and reads all that comes for it.
+    pub(super) async fn request(&self, id: impl Into<Value>, method: &str, params: Value) -> Reply {
+        let body = json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params});
+        self.send(&body.to_string()).await
+    }
+
+    pub(super) async fn call(&self, tool: &str, arguments: Value) -> Reply {
+        let params = json!({"name": tool, "arguments": arguments});
+        self.request(1, "tools/call", params).await
+    }
+
+    pub(super) async fn send(&self, body: &str) -> Reply {
+        read(self.post(body).await).await
+    }
+
+    /// Sends a request on a task, so that other things can be done meanwhile.
+    pub(super) fn spawn(
+        &self,
+        bed: &Bed,
+        id: impl Into<Value>,
+        method: &'static str,
+        params: Value,
+    ) -> tokio::task::JoinHandle<Reply> {
+        let (client, id) = (self.clone(), id.into());
+        bed.tasks
+            .spawn(async move { client.request(id, method, params).await })
+    }
+
+    /// Sends a notification.
+    pub(super) async fn tell(&self, method: &str, params: Value) {
+        let body = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        let reply = self.post(&body.to_string()).await;
+        assert!(matches!(reply, PostReply::Accepted), "{reply:?}");
+    }
+
+    /// Answers a question.
+    pub(super) async fn answer(&self, question: &Value, result: Value) {
+        let body = json!({"jsonrpc": "2.0", "id": question["id"], "result": result});
+        let reply = self.post(&body.to_string()).await;
+        assert!(matches!(reply, PostReply::Accepted), "{reply:?}");
+    }
+
+    pub(super) fn listen(&self) -> Stream {
+        let session = self.session.as_deref();
+        let listened = self.gateway.listen(&self.scope, &self.caller, session);
+        Stream {
+            messages: listened.unwrap().0,
+        }
+    }
+
+    /// Sends a request whose answer comes as a stream.
+    pub(super) async fn open(&self, id: u64, method: &str, params: Value) -> Stream {
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        match self.post(&body.to_string()).await {
+            PostReply::Stream(messages) => Stream { messages },
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Messages to a client.
+pub(super) struct Stream {
+    pub(super) messages: mpsc::Receiver<Bytes>,
+}
+
+impl Stream {
+    pub(super) async fn next(&mut self) -> Option<Value> {
+        let bytes = self.messages.recv().await?;
+        Some(serde_json::from_slice(&bytes).unwrap())
+    }
+
+    /// Returns what is there already.
+    pub(super) fn rest(&mut self) -> Vec<Value> {
+        let mut all = Vec::new();
+        while let Ok(bytes) = self.messages.try_recv() {
+            all.push(serde_json::from_slice(&bytes).unwrap());
+        }
+        all
+    }
+}
+
+pub(super) async fn read(reply: PostReply) -> Reply {
+    let mut reply = match reply {
+        PostReply::Accepted => vec![],
+        PostReply::Message { bytes, .. } | PostReply::Refused(_, bytes) => vec![bytes],
+        PostReply::Stream(mut stream) => {
+            let mut all = Vec::new();
+            while let Some(bytes) = stream.recv().await {
+                all.push(bytes);
+            }
+            all
+        }
+    };
+    let is_answer = |it: &Bytes| {
+        let value: Value = serde_json::from_slice(it).unwrap();
+        value.get("method").is_none()
+    };
+    let answer = reply.pop_if(|it| is_answer(it));
+    Reply {
+        before: reply
+            .iter()
+            .map(|it| serde_json::from_slice(it).unwrap())
+            .collect(),
+        text: answer
+            .as_ref()
+            .map_or(String::new(), |it| String::from_utf8(it.to_vec()).unwrap()),
+        answer: answer.map(|it| serde_json::from_slice(&it).unwrap()),
+    }
+}
+
+#[track_caller]
+pub(super) fn refused(reply: PostReply) -> (Refusal, i64, String) {
+    let PostReply::Refused(refusal, bytes) = reply else {
+        panic!("{reply:?}");
+    };
+    let error: Value = serde_json::from_slice(&bytes).unwrap();
+    let error = &error["error"];
+    let message = error["message"].as_str().unwrap().to_owned();
+    (refusal, error["code"].as_i64().unwrap(), message)
+}
+
+/// Counts what it is told, and can refuse.
+#[derive(Default)]
+pub(super) struct FakeRecords {
+    pub(super) log: watch::Sender<Vec<String>>,
+    pub(super) refuses: std::sync::atomic::AtomicBool,
+}
+
+impl FakeRecords {
+    pub(super) fn all(&self) -> Vec<String> {
+        self.log.borrow().clone()
+    }
+
+    pub(super) async fn wait_for(&self, line: &str) {
+        let mut log = self.log.subscribe();
+        log.wait_for(|it| it.iter().any(|it| it == line))
+            .await
+            .unwrap();
+    }
+
+    fn note(&self, line: String) {
+        self.log.send_modify(|it| it.push(line));
+    }
+}
+
+#[async_trait]
+impl Records for FakeRecords {
+    async fn before_call(&self, call: &CallRecord) -> Result<(), String> {
+        tokio::task::yield_now().await;
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err("the disk is full".to_owned());
+        }
+        self.note(format!("before {}/{}", call.slug, call.tool));
+        Ok(())
+    }
+
+    async fn after_call(&self, call: CallRecord, end: CallEnd) {
+        tokio::task::yield_now().await;
+        let (slug, tool, decision, outcome) =
+            (&call.slug, &call.tool, &call.decision, &end.outcome);
+        self.note(format!("after {slug}/{tool} {decision} {outcome}"));
+    }
+
+    async fn lists_read(&self, _server: ServerId, lists: &ServerLists) {
+        let tools = lists.by_kind.get(&ListKind::Tools);
+        self.note(format!("lists {}", tools.map_or("-", |it| it.get())));
+    }
+}
+
+/// Waits until `is_so`, which something that is under way makes true.
+pub(super) async fn until(mut is_so: impl FnMut() -> bool) {
+    for _ in 0..100_000 {
+        if is_so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it did not come true");
+}
