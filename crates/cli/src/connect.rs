@@ -17,16 +17,18 @@
 mod stdio;
 mod upstream;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{pin::Pin, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use domain::ServerSlug;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use mcp::{Message, RpcError, code, message};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     connect::{
@@ -62,28 +64,32 @@ pub(crate) fn run(finder: Finder, server: Option<&ServerSlug>) -> anyhow::Result
     result.map(|()| ExitCode::SUCCESS)
 }
 
+/// A request under way.
+type Request = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 async fn carry(finder: Finder, path: String) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    // Cancelled by a signal, and when nobody reads any more.
+    let over = CancellationToken::new();
+    let mut waiting = JoinSet::new();
+    waiting.spawn(cancel_by_signal(over.clone())?);
     let terminals = Terminals::take();
     let mut input = Input::open(LINE_BYTES_MAX);
-    let output = Arc::new(Output::open());
+    let output = Arc::new(Output::open(over.clone()));
     let upstream = Arc::new(Upstream::new(finder, path, output.clone()));
-    let mut requests = JoinSet::new();
+    // In this task and not in ones of their own: a message takes one turn of the loop.
+    let mut requests: FuturesUnordered<Request> = FuturesUnordered::new();
+    let is_over = over.cancelled();
+    tokio::pin!(is_over);
 
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            () = output.broken() => break,
+            Some(()) = requests.next(), if !requests.is_empty() => {}
             line = input.next() => match line.context("cannot read standard input")? {
                 Line::End => {
-                    let all = async { while requests.join_next().await.is_some() {} };
+                    let all = async { while requests.next().await.is_some() {} };
                     tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
-                        () = output.broken() => {}
+                        () = &mut is_over => {}
                         // What is not answered by now will not be.
                         _late = timeout(DRAIN_TIMEOUT, all) => {}
                     }
@@ -94,9 +100,21 @@ async fn carry(finder: Finder, path: String) -> anyhow::Result<()> {
                     let error = RpcError::new(code::INVALID_REQUEST, reason);
                     output.write(&message::error_response(None, &error)).await;
                 }
-                Line::Text(line) => take(line, &upstream, &output, &mut requests).await,
+                Line::Text(line) => {
+                    let taking = take(line, &upstream, &output, requests.len());
+                    tokio::pin!(taking);
+                    // Those under way go on meanwhile: it may wait for one of them.
+                    let request = loop {
+                        tokio::select! {
+                            biased;
+                            request = &mut taking => break request,
+                            Some(()) = requests.next(), if !requests.is_empty() => {}
+                        }
+                    };
+                    requests.extend(request);
+                }
             },
-            Some(_done) = requests.join_next() => {}
+            () = &mut is_over => break,
         }
     }
     // The program forgets the session by itself if this does not arrive.
@@ -105,32 +123,46 @@ async fn carry(finder: Finder, path: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends one line on its way. Requests are under way beside each other; the rest keeps its order.
+fn cancel_by_signal(
+    over: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        over.cancel();
+    })
+}
+
+/// Takes one line. A request is returned, to be under way beside the others; the rest is sent here
+/// and keeps its order.
 async fn take(
     line: Vec<u8>,
     upstream: &Arc<Upstream>,
     output: &Arc<Output>,
-    requests: &mut JoinSet<()>,
-) {
+    requests: usize,
+) -> Option<Request> {
+    let upstream = upstream.clone();
     if line.first() == Some(&b'[') {
         // A batch, of the one version that has them.
-        let upstream = upstream.clone();
-        requests.spawn(async move { upstream.request(&line, None).await });
-        return;
+        return Some(Box::pin(async move { upstream.request(&line, None).await }));
     }
     let parsed = match Message::parse(&line) {
         Ok(parsed) => parsed,
         Err(err) => {
             let error = RpcError::new(err.code(), err.to_string());
             output.write(&message::error_response(None, &error)).await;
-            return;
+            return None;
         }
     };
     match parsed {
         Message::Request { id, method, .. } if method == "initialize" => {
             upstream.initialize(&line, id).await;
         }
-        Message::Request { id, .. } if REQUESTS_MAX <= requests.len() => {
+        Message::Request { id, .. } if REQUESTS_MAX <= requests => {
             let reason = format!("more than {REQUESTS_MAX} requests under way");
             let error = RpcError::new(code::SERVER, reason);
             output
@@ -139,8 +171,9 @@ async fn take(
         }
         Message::Request { id, .. } => {
             let id = id.to_owned();
-            let upstream = upstream.clone();
-            requests.spawn(async move { upstream.request(&line, Some(&id)).await });
+            return Some(Box::pin(
+                async move { upstream.request(&line, Some(&id)).await },
+            ));
         }
         Message::Notification { method, .. } => {
             let is_begin = method == "notifications/initialized";
@@ -154,4 +187,5 @@ async fn take(
             let _lost = timeout(TAKE_TIMEOUT, upstream.tell(&line)).await;
         }
     }
+    None
 }

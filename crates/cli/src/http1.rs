@@ -5,6 +5,10 @@
 
 use std::{io, ops::Range, time::Duration};
 
+use rustix::{
+    buffer::spare_capacity,
+    net::{RecvFlags, recv},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -28,6 +32,8 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
     /// Of `buffer`, what has been taken.
     taken: usize,
+    /// Whether the answer may be there already, since the other side ran while we sent.
+    is_eager: bool,
     out: Vec<u8>,
     used: Instant,
 }
@@ -65,6 +71,7 @@ impl Connection {
             stream,
             buffer: Vec::new(),
             taken: 0,
+            is_eager: false,
             out: Vec::new(),
             used: Instant::now(),
         })
@@ -92,6 +99,7 @@ impl Connection {
             self.out.extend_from_slice(body);
         }
         self.used = Instant::now();
+        self.is_eager = true;
         self.stream.write_all(&self.out).await?;
         if !is_small {
             self.stream.write_all(body).await?;
@@ -236,6 +244,14 @@ impl Connection {
         }
         self.taken = 0;
         self.buffer.reserve(READ_BYTES);
+        if std::mem::take(&mut self.is_eager) {
+            let spare = spare_capacity(&mut self.buffer);
+            match recv(&self.stream, spare, RecvFlags::DONTWAIT) {
+                Ok((len, _)) => return Ok(len),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                Err(err) => return Err(err.into()),
+            }
+        }
         self.stream.read_buf(&mut self.buffer).await
     }
 }

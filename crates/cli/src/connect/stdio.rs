@@ -4,15 +4,19 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     os::unix::net::UnixStream as StdUnixStream,
-    sync::atomic::{AtomicBool, Ordering},
 };
 
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use rustix::{
+    buffer::spare_capacity,
+    fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat},
+    io::Errno,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{UnixStream, unix::pipe},
-    sync::{Mutex, Notify},
+    sync::Mutex,
 };
+use tokio_util::sync::CancellationToken;
 
 const READ_BYTES: usize = 16 << 10;
 /// A buffer that has grown beyond this is given back when it is empty.
@@ -21,6 +25,8 @@ const BUFFER_KEPT_MAX: usize = 256 << 10;
 /// Lines of the client.
 pub(super) struct Input {
     from: Box<dyn AsyncRead + Send + Unpin>,
+    /// The same, to look without waiting; `None` where that would wait.
+    now: Option<OwnedFd>,
     line_bytes_max: usize,
     buffer: Vec<u8>,
     /// Of `buffer`, what has been looked through for an end of line.
@@ -39,8 +45,8 @@ pub(super) enum Line {
 /// Where messages for the client go, one at a time.
 pub(super) struct Output {
     to: Mutex<Box<dyn AsyncWrite + Send + Unpin>>,
-    is_broken: AtomicBool,
-    broken: Notify,
+    /// Cancelled when nobody reads any more.
+    over: CancellationToken,
 }
 
 /// The modes that standard input and output had: others may share them.
@@ -50,12 +56,17 @@ pub(super) struct Terminals {
 
 impl Input {
     pub(super) fn open(line_bytes_max: usize) -> Self {
-        Self::new(open_input(), line_bytes_max)
+        let (from, now) = open_input();
+        Self {
+            now,
+            ..Self::new(from, line_bytes_max)
+        }
     }
 
     fn new(from: Box<dyn AsyncRead + Send + Unpin>, line_bytes_max: usize) -> Self {
         Self {
             from,
+            now: None,
             line_bytes_max,
             buffer: Vec::new(),
             searched: 0,
@@ -90,7 +101,7 @@ impl Input {
                 self.buffer.shrink_to(BUFFER_KEPT_MAX);
             }
             self.buffer.reserve(READ_BYTES);
-            if self.from.read_buf(&mut self.buffer).await? == 0 {
+            if self.read().await? == 0 {
                 let last = std::mem::take(&mut self.buffer);
                 self.searched = 0;
                 return Ok(match last.is_empty() || self.is_skipping {
@@ -99,6 +110,21 @@ impl Input {
                 });
             }
         }
+    }
+
+    /// Reads what is there, or waits for it.
+    ///
+    /// Cancel safe.
+    async fn read(&mut self) -> io::Result<usize> {
+        if let Some(now) = &self.now {
+            // A client on the same processor has often written while our answer was.
+            match rustix::io::read(now, spare_capacity(&mut self.buffer)) {
+                Ok(len) => return Ok(len),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(err) => return Err(err.into()),
+            }
+        }
+        self.from.read_buf(&mut self.buffer).await
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
@@ -118,15 +144,15 @@ impl Input {
 }
 
 impl Output {
-    pub(super) fn open() -> Self {
-        Self::new(open_output())
+    /// `over` is cancelled when nobody reads any more.
+    pub(super) fn open(over: CancellationToken) -> Self {
+        Self::new(open_output(), over)
     }
 
-    fn new(to: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
+    fn new(to: Box<dyn AsyncWrite + Send + Unpin>, over: CancellationToken) -> Self {
         Self {
             to: Mutex::new(to),
-            is_broken: AtomicBool::new(false),
-            broken: Notify::new(),
+            over,
         }
     }
 
@@ -149,17 +175,7 @@ impl Output {
             Err(err) => Err(err),
         };
         if written.is_err() {
-            self.is_broken.store(true, Ordering::Relaxed);
-            self.broken.notify_one();
-        }
-    }
-
-    /// Waits until nobody reads any more.
-    ///
-    /// Cancel safe.
-    pub(super) async fn broken(&self) {
-        while !self.is_broken.load(Ordering::Relaxed) {
-            self.broken.notified().await;
+            self.over.cancel();
         }
     }
 }
@@ -190,24 +206,26 @@ impl Terminals {
     }
 }
 
-fn open_input() -> Box<dyn AsyncRead + Send + Unpin> {
+fn open_input() -> (Box<dyn AsyncRead + Send + Unpin>, Option<OwnedFd>) {
     let stdin = io::stdin();
     if let Ok(fd) = stdin.as_fd().try_clone_to_owned() {
         match kind(&fd) {
             Some(FileType::Fifo) => {
+                let now = fd.try_clone().ok();
                 if let Ok(pipe) = pipe::Receiver::from_owned_fd(fd) {
-                    return Box::new(pipe);
+                    return (Box::new(pipe), now);
                 }
             }
             Some(FileType::Socket) => {
+                let now = fd.try_clone().ok();
                 if let Ok(socket) = socket(fd) {
-                    return Box::new(socket);
+                    return (Box::new(socket), now);
                 }
             }
             _ => {}
         }
     }
-    Box::new(tokio::io::stdin())
+    (Box::new(tokio::io::stdin()), None)
 }
 
 fn open_output() -> Box<dyn AsyncWrite + Send + Unpin> {
@@ -289,7 +307,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_with_ends_of_lines_in_it_is_one_line() {
         let (writer, mut reader) = tokio::io::duplex(64);
-        let output = Output::new(Box::new(writer));
+        let output = Output::new(Box::new(writer), CancellationToken::new());
         output.write(b"{\n \"a\": 1\r\n}").await;
         drop(output);
         let mut text = String::new();
