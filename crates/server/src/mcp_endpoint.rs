@@ -54,6 +54,14 @@ async fn answer(app: &Shared, scope: Result<Scope, String>, request: Request) ->
             let reason = format!("there is no server `{slug}`");
             failure(StatusCode::NOT_FOUND, code::INVALID_REQUEST, reason)
         })?;
+        for name in [&SESSION_ID, &PROTOCOL_VERSION] {
+            // Which of them counts, two programs might see differently.
+            if 1 < request.headers().get_all(name).iter().count() {
+                let reason = format!("the header `{name}` stands more than once");
+                let status = StatusCode::BAD_REQUEST;
+                return Err(failure(status, code::INVALID_REQUEST, reason));
+            }
+        }
         match *request.method() {
             Method::POST => Ok(post(app, scope, caller, request).await),
             Method::GET => Ok(listen(app, &scope, &caller, request.headers())),

@@ -22,7 +22,7 @@ pub use crate::client::{Answer, Client, http};
 pub use crate::counts::{Counts, descendants, new_command as command, pids_with};
 pub use crate::fixtures::{Registry, Site};
 pub use crate::program::{Program, ProgramOptions};
-pub use crate::world::{World, peer, repository, world};
+pub use crate::world::{World, archestra, peer, repository, world};
 
 use std::time::{Duration, Instant};
 

@@ -18,6 +18,7 @@ use crate::{
 };
 
 const START_LIMIT: Duration = Duration::from_secs(30);
+const LOG: &str = "info,sandbox=debug,gateway=debug";
 
 /// What one program is started with, beyond what all have.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,8 @@ pub struct ProgramOptions {
     pub config: Vec<String>,
     /// Registries of the fixtures instead of the real ones: npm and PyPI.
     pub registries: Option<(String, String)>,
+    /// What is logged, if it is not what a person wants to read after a failure.
+    pub log: Option<String>,
     /// Podman's socket, if it is not the world's.
     pub podman_socket: Option<PathBuf>,
     /// The configuration says nothing about Podman's socket.
@@ -52,10 +55,11 @@ impl Program {
         let directory = directory.expect("a temporary directory can be made");
         let socket = options.podman_socket.clone();
         let socket = socket.unwrap_or_else(|| world.podman_socket());
+        let log = options.log.as_deref().unwrap_or(LOG);
         let mut config = vec![
             "listen = [\"127.0.0.1:0\"]".to_owned(),
             "open_browser = false".to_owned(),
-            "log = \"info,sandbox=debug,gateway=debug\"".to_owned(),
+            format!("log = {log:?}"),
         ];
         if !options.no_podman_socket {
             config.push(format!(

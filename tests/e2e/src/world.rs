@@ -16,7 +16,7 @@ use crate::{counts::new_command, wait_for};
 pub struct World {
     directory: PathBuf,
     registry_addresses: Vec<Ipv4Addr>,
-    keeper: Mutex<Option<Child>>,
+    keepers: Mutex<Vec<Child>>,
 }
 
 static WORLD: OnceLock<World> = OnceLock::new();
@@ -36,7 +36,7 @@ pub fn repository() -> PathBuf {
 }
 
 /// Returns the program, built by whoever runs the tests.
-pub(crate) fn archestra() -> PathBuf {
+pub fn archestra() -> PathBuf {
     if let Some(path) = std::env::var_os("CARGO_BIN_EXE_archestra") {
         return path.into();
     }
@@ -75,9 +75,11 @@ impl World {
         let this = Self {
             directory,
             registry_addresses: registry_addresses(),
-            keeper: Mutex::default(),
+            keepers: Mutex::default(),
         };
-        this.start_service();
+        let dir = this.directory.display();
+        let args = format!("--root {dir}/root --runroot {dir}/runroot --tmpdir {dir}/tmp");
+        this.start_service(&this.directory, &args, "", &[]);
         this.import_image();
         this
     }
@@ -99,34 +101,56 @@ impl World {
         ranges
     }
 
+    /// Returns the socket of a further Podman, which has the world's images and whose volumes are
+    /// on a disk of so many bytes. It goes with the tests. For root alone.
+    pub fn podman_with_small_disk(&self, bytes: u64) -> PathBuf {
+        let directory = self.directory.join("small");
+        fs::create_dir_all(directory.join("root/volumes")).expect("a directory can be made");
+        let (root, dir) = (self.podman_root(), directory.display());
+        let storage = format!(
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{dir}/root\"\nrunroot = \"{dir}/runroot\"\n[storage.options]\nadditionalimagestores = [{:?}]\n",
+            root.display().to_string()
+        );
+        let path = directory.join("storage.conf");
+        fs::write(&path, storage).expect("it can be written");
+        let disk = format!("mount -t tmpfs -o size={bytes} tmpfs {dir}/root/volumes");
+        let storage = ("CONTAINERS_STORAGE_CONF", path.display().to_string());
+        self.start_service(&directory, "", &disk, &[storage]);
+        directory.join("podman.sock")
+    }
+
     /// Starts Podman's service under a keeper, which clears away when the tests are over, however
     /// they end: its standard input ends then.
-    fn start_service(&self) {
+    fn start_service(&self, directory: &Path, args: &str, before: &str, env: &[(&str, String)]) {
         let script = r#"
+            $BEFORE
             podman $PODMAN_ARGS system service --time=0 "unix://$DIR/podman.sock" &
             service=$!
             cat > /dev/null
             podman --url "unix://$DIR/podman.sock" rm --all --force --time 0
             kill $service
             wait $service
-            umount -l "$DIR/root/overlay"
+            umount -l "$DIR/root/volumes" "$DIR/root/overlay"
             rm -rf "$DIR"
         "#;
-        let dir = self.directory.display();
-        let args = format!("--root {dir}/root --runroot {dir}/runroot --tmpdir {dir}/tmp");
         let mut command = new_command("sh");
         command
             .args(["-c", script])
-            .env("DIR", &self.directory)
+            .env("DIR", directory)
+            .env("BEFORE", before)
             .env("PODMAN_ARGS", args)
             .env("CONTAINERS_CONF", self.containers_conf())
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let child = command.spawn();
         let child = child.expect("Podman is installed: `apt-get install podman runc`");
-        *self.keeper.lock().expect("nobody panics with it") = Some(child);
-        let socket = self.podman_socket();
+        self.keepers
+            .lock()
+            .expect("nobody panics with it")
+            .push(child);
+        let socket = directory.join("podman.sock");
         wait_for("Podman's service listens", Duration::from_secs(20), || {
             std::os::unix::net::UnixStream::connect(&socket).ok()
         });

@@ -43,7 +43,7 @@ fn reason(program: &Program, name: &str) -> String {
 #[test]
 fn servers_that_misbehave_are_told_apart_and_disturb_no_other() {
     let registry = Registry::start(&[]);
-    let program = program(&registry, &["handshake_timeout = \"2s\""]);
+    let program = program(&registry, &["handshake_timeout = \"6s\""]);
     program.add(&["npm:archestra-fixture-misbehave", "--name", "good"]);
 
     add_mode(&program, "exits", "exit");

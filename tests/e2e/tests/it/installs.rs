@@ -163,3 +163,48 @@ fn a_program_that_is_killed_at_any_step_of_an_install_finishes_it_after_its_next
         (counts.volumes == 0 && counts.containers == 0).then_some(())
     });
 }
+
+#[test]
+fn a_disk_that_gets_full_during_an_install_is_told_and_everything_else_goes_on() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let registry = Registry::start(&[]);
+    let socket = e2e::world().podman_with_small_disk(24 << 20);
+    let program = Program::start_with(&ProgramOptions {
+        config: vec!["install_free_bytes_min = \"1MiB\"".to_owned()],
+        podman_socket: Some(socket.clone()),
+        ..Default::default()
+    });
+    let said = program.fails(&["servers", "add", "pypi:mcp-server-time", "--wait"]);
+    assert!(said.contains("disk") && said.contains("room"), "{said}");
+    let volumes = || {
+        let socket = format!("unix://{}", socket.display());
+        let output = e2e::command("podman")
+            .args(["--url", &socket, "volume", "ls", "-q"])
+            .output();
+        output.unwrap().stdout.len()
+    };
+    wait_for("nothing of it is left", Duration::from_secs(30), || {
+        (volumes() == 0).then_some(())
+    });
+    // A small package fits, on the same disk.
+    drop(program);
+    let program = Program::start_with(&ProgramOptions {
+        config: vec!["install_free_bytes_min = \"1MiB\"".to_owned()],
+        registries: Some((registry.npm(), registry.pypi())),
+        podman_socket: Some(socket.clone()),
+        ..Default::default()
+    });
+    program.add(&["npm:archestra-fixture-misbehave", "--name", "fits"]);
+    assert!(program.call("fits", "echo", r#"{"text":"x"}"#).is_ok());
+
+    // Too little room from the start is told before anything is fetched.
+    let full = Program::start_with(&ProgramOptions {
+        config: vec!["install_free_bytes_min = \"1GiB\"".to_owned()],
+        podman_socket: Some(socket.clone()),
+        ..Default::default()
+    });
+    let said = full.fails(&["servers", "add", "pypi:mcp-server-time", "--wait"]);
+    assert!(said.contains("install_free_bytes_min"), "{said}");
+}
