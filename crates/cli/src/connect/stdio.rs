@@ -6,11 +6,7 @@ use std::{
     os::unix::net::UnixStream as StdUnixStream,
 };
 
-use rustix::{
-    buffer::spare_capacity,
-    fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat},
-    io::Errno,
-};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{UnixStream, unix::pipe},
@@ -25,8 +21,6 @@ const BUFFER_KEPT_MAX: usize = 256 << 10;
 /// Lines of the client.
 pub(super) struct Input {
     from: Box<dyn AsyncRead + Send + Unpin>,
-    /// The same, to look without waiting; `None` where that would wait.
-    now: Option<OwnedFd>,
     line_bytes_max: usize,
     buffer: Vec<u8>,
     /// Of `buffer`, what has been looked through for an end of line.
@@ -56,17 +50,12 @@ pub(super) struct Terminals {
 
 impl Input {
     pub(super) fn open(line_bytes_max: usize) -> Self {
-        let (from, now) = open_input();
-        Self {
-            now,
-            ..Self::new(from, line_bytes_max)
-        }
+        Self::new(open_input(), line_bytes_max)
     }
 
     fn new(from: Box<dyn AsyncRead + Send + Unpin>, line_bytes_max: usize) -> Self {
         Self {
             from,
-            now: None,
             line_bytes_max,
             buffer: Vec::new(),
             searched: 0,
@@ -101,7 +90,7 @@ impl Input {
                 self.buffer.shrink_to(BUFFER_KEPT_MAX);
             }
             self.buffer.reserve(READ_BYTES);
-            if self.read().await? == 0 {
+            if self.from.read_buf(&mut self.buffer).await? == 0 {
                 let last = std::mem::take(&mut self.buffer);
                 self.searched = 0;
                 return Ok(match last.is_empty() || self.is_skipping {
@@ -110,21 +99,6 @@ impl Input {
                 });
             }
         }
-    }
-
-    /// Reads what is there, or waits for it.
-    ///
-    /// Cancel safe.
-    async fn read(&mut self) -> io::Result<usize> {
-        if let Some(now) = &self.now {
-            // A client on the same processor has often written while our answer was.
-            match rustix::io::read(now, spare_capacity(&mut self.buffer)) {
-                Ok(len) => return Ok(len),
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(err) => return Err(err.into()),
-            }
-        }
-        self.from.read_buf(&mut self.buffer).await
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
@@ -206,26 +180,24 @@ impl Terminals {
     }
 }
 
-fn open_input() -> (Box<dyn AsyncRead + Send + Unpin>, Option<OwnedFd>) {
+fn open_input() -> Box<dyn AsyncRead + Send + Unpin> {
     let stdin = io::stdin();
     if let Ok(fd) = stdin.as_fd().try_clone_to_owned() {
         match kind(&fd) {
             Some(FileType::Fifo) => {
-                let now = fd.try_clone().ok();
                 if let Ok(pipe) = pipe::Receiver::from_owned_fd(fd) {
-                    return (Box::new(pipe), now);
+                    return Box::new(pipe);
                 }
             }
             Some(FileType::Socket) => {
-                let now = fd.try_clone().ok();
                 if let Ok(socket) = socket(fd) {
-                    return (Box::new(socket), now);
+                    return Box::new(socket);
                 }
             }
             _ => {}
         }
     }
-    (Box::new(tokio::io::stdin()), None)
+    Box::new(tokio::io::stdin())
 }
 
 fn open_output() -> Box<dyn AsyncWrite + Send + Unpin> {
