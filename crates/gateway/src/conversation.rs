@@ -51,7 +51,9 @@ pub(crate) async fn begin(
             return Err(reason);
         }
     };
-    let (outgoing, queue) = mpsc::channel(shared.settings.upstream_queue_max.max(1));
+    // A server that may have so many calls at a time can be sent as many.
+    let queue_max = shared.settings.upstream_queue_max.max(entry.view.calls_max);
+    let (outgoing, queue) = mpsc::channel(queue_max.max(1));
     let over = shared.shutdown.child_token();
     let upstream = Arc::new(Upstream::new(
         &entry.view,

@@ -27,9 +27,7 @@ pub enum CallError {
         limit: Duration,
         name: &'static str,
     },
-    #[error(
-        "server `{server}` is busy: {limit} requests are under way, the most it may have (`{name}`)"
-    )]
+    #[error("server `{server}` is busy: it may have {limit} at a time (`{name}`)")]
     Busy {
         server: ServerSlug,
         limit: usize,

@@ -115,7 +115,13 @@ impl Reading {
 
 /// Does for a conversation what nobody asks for: reads the lists at the start and when they have
 /// changed, and makes the server send what clients want to hear of.
-pub(crate) async fn keep(shared: Arc<Shared>, upstream: Arc<Upstream>) {
+pub(crate) fn keep(shared: Arc<Shared>, upstream: Arc<Upstream>) -> impl Future<Output = ()> {
+    // Looked up now: what clients subscribe to from here on they ask this conversation for.
+    let subscribed = subscribed_before(&shared, &upstream);
+    keep_up(shared, upstream, subscribed)
+}
+
+async fn keep_up(shared: Arc<Shared>, upstream: Arc<Upstream>, subscribed: BTreeSet<String>) {
     let warn = |err: CallError| {
         tracing::warn!(server.slug = %upstream.slug, reason = %err, "Lists of a server not read");
     };
@@ -124,7 +130,11 @@ pub(crate) async fn keep(shared: Arc<Shared>, upstream: Arc<Upstream>) {
             warn(err);
         }
         send_level(&shared, &upstream).await;
-        subscribe_again(&shared, &upstream).await;
+        for uri in subscribed {
+            let mut params = Object::default();
+            params.set_text("uri", &uri);
+            ask(&shared, &upstream, "resources/subscribe", &params).await;
+        }
         loop {
             tokio::select! {
                 () = upstream.reading.changed.notified() => {
@@ -156,15 +166,11 @@ async fn send_level(shared: &Shared, upstream: &Upstream) {
     }
 }
 
-/// Subscribes to what clients wanted to hear of in a former conversation with the server.
-async fn subscribe_again(shared: &Shared, upstream: &Upstream) {
+/// Returns what clients were told of in a former conversation with the server.
+fn subscribed_before(shared: &Shared, upstream: &Upstream) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     shared.each_session_of(upstream, |it| it.subscriptions(upstream.server, &mut all));
-    for uri in all {
-        let mut params = Object::default();
-        params.set_text("uri", &uri);
-        ask(shared, upstream, "resources/subscribe", &params).await;
-    }
+    all
 }
 
 /// Asks a server for something that it need not have.

@@ -101,7 +101,8 @@ pub(crate) async fn get(
             Err(not_started(if is_ours || wait.is_zero() {
                 reason.clone()
             } else {
-                format!("{reason}; it is tried again in {} s", wait.as_secs() + 1)
+                let seconds = wait.as_millis().div_ceil(1000);
+                format!("{reason}; it is tried again in {seconds} s")
             }))
         }
         // It was ended while it was starting, most often because its settings were changed.

@@ -167,8 +167,11 @@ impl Asked<'_> {
             _ => {}
         }
         let answer = self.forward(entry, method, Some(object)).await;
-        if answer.is_err() && method == "resources/subscribe" {
-            self.session.unsubscribe(id, &uri);
+        if method == "resources/subscribe" {
+            match &answer {
+                Ok(_) => self.session.confirm_subscription(id, &uri),
+                Err(_) => self.session.unsubscribe(id, &uri),
+            }
         }
         answer
     }

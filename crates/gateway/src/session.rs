@@ -1,7 +1,7 @@
 //! Sessions of clients of the `initialize` era.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, RwLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -85,8 +85,9 @@ struct State {
     backlog_bytes: usize,
     /// Lists of which the client does not know yet that they changed, by the notification's name.
     changed: BTreeSet<&'static str>,
+    /// Whether the server has agreed to tell of each resource.
     // Invariant: at most session_subscriptions_max.
-    subscriptions: BTreeSet<(ServerId, String)>,
+    subscriptions: BTreeMap<(ServerId, String), bool>,
     /// Where in [`LOG_LEVELS`] the least severe line is that the client wants.
     log_level: Option<usize>,
 }
@@ -294,7 +295,7 @@ impl State {
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             changed: BTreeSet::new(),
-            subscriptions: BTreeSet::new(),
+            subscriptions: BTreeMap::new(),
             log_level: None,
         }
     }
@@ -526,14 +527,23 @@ impl Session {
         let subscriptions_max = self.settings.session_subscriptions_max;
         let mut state = self.lock();
         let subscription = (server, uri.to_owned());
-        let is_new = !state.subscriptions.contains(&subscription);
+        let is_new = !state.subscriptions.contains_key(&subscription);
         if is_new && state.subscriptions.len() >= subscriptions_max {
             return Err(format!(
                 "this session is subscribed to {subscriptions_max} resources, the most it may be (`session_subscriptions_max`)"
             ));
         }
-        state.subscriptions.insert(subscription);
+        state.subscriptions.entry(subscription).or_insert(false);
         Ok(())
+    }
+
+    /// Notes that the server has agreed to tell of a resource, as a later conversation with it has
+    /// to as well.
+    pub(crate) fn confirm_subscription(&self, server: ServerId, uri: &str) {
+        let subscription = (server, uri.to_owned());
+        if let Some(is_confirmed) = self.lock().subscriptions.get_mut(&subscription) {
+            *is_confirmed = true;
+        }
     }
 
     pub(crate) fn unsubscribe(&self, server: ServerId, uri: &str) {
@@ -542,19 +552,20 @@ impl Session {
 
     pub(crate) fn is_subscribed(&self, server: ServerId, uri: &str) -> bool {
         let state = self.lock();
-        state.subscriptions.contains(&(server, uri.to_owned()))
+        state.subscriptions.contains_key(&(server, uri.to_owned()))
     }
 
-    /// Adds the resources of `server` that the client wants to hear of to `all`.
+    /// Adds the resources of `server` that it has agreed to tell of to `all`.
     pub(crate) fn subscriptions(&self, server: ServerId, all: &mut BTreeSet<String>) {
         let state = self.lock();
-        let of_server = state.subscriptions.iter().filter(|(it, _)| *it == server);
-        all.extend(of_server.map(|(_, uri)| uri.clone()));
+        let confirmed = state.subscriptions.iter().filter(|(_, it)| **it);
+        let of_server = confirmed.filter(|((it, _), _)| *it == server);
+        all.extend(of_server.map(|((_, uri), _)| uri.clone()));
     }
 
     pub(crate) fn has_subscription(&self, server: ServerId) -> bool {
         let state = self.lock();
-        state.subscriptions.iter().any(|(it, _)| *it == server)
+        state.subscriptions.keys().any(|(it, _)| *it == server)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -42,7 +42,7 @@ pub struct Settings {
     pub backoff_max: Duration,
     /// A conversation that lasted so long ends the counting of failures.
     pub healthy_after: Duration,
-    /// Messages to one server that it has not read yet.
+    /// Messages to one server that it has not read yet; at least as many as its calls may be.
     pub upstream_queue_max: usize,
     /// Conversations with servers at a time.
     pub upstreams_max: usize,

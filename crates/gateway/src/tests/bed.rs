@@ -271,7 +271,7 @@ impl Peer {
     pub(super) async fn receive(&mut self) -> Option<Got> {
         let bytes = self.inbox.recv().await?;
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        let value = serde_json::from_str(&text).unwrap();
+        let value = to_value(text.as_bytes());
         Some(Got { text, value })
     }
 
@@ -335,6 +335,17 @@ impl Peer {
             json!({"jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params});
         self.write(asked.to_string()).await;
         self.next_id
+    }
+
+    /// Closes its input, and stays.
+    pub(super) fn close_input(&mut self) {
+        self.inbox.close();
+        while self.inbox.try_recv().is_ok() {}
+    }
+
+    /// Waits until the gateway has hung up.
+    pub(super) async fn hung_up(&self) {
+        self.outbox.closed().await;
     }
 
     pub(super) async fn write(&self, line: String) {
@@ -460,7 +471,7 @@ pub(super) struct Client {
 }
 
 /// What came for a POST.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reply {
     /// What came before the answer.
     pub(super) before: Vec<Value>,
@@ -603,14 +614,14 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) async fn next(&mut self) -> Option<Value> {
         let bytes = self.messages.recv().await?;
-        Some(serde_json::from_slice(&bytes).unwrap())
+        Some(to_value(&bytes))
     }
 
     /// Returns what is there already.
     pub(super) fn rest(&mut self) -> Vec<Value> {
         let mut all = Vec::new();
         while let Ok(bytes) = self.messages.try_recv() {
-            all.push(serde_json::from_slice(&bytes).unwrap());
+            all.push(to_value(&bytes));
         }
         all
     }
@@ -629,20 +640,30 @@ pub(super) async fn read(reply: PostReply) -> Reply {
         }
     };
     let is_answer = |it: &Bytes| {
-        let value: Value = serde_json::from_slice(it).unwrap();
+        let value = to_value(it);
         value.get("method").is_none()
     };
     let answer = reply.pop_if(|it| is_answer(it));
     Reply {
-        before: reply
-            .iter()
-            .map(|it| serde_json::from_slice(it).unwrap())
-            .collect(),
+        before: reply.iter().map(|it| to_value(it)).collect(),
         text: answer
             .as_ref()
             .map_or(String::new(), |it| String::from_utf8(it.to_vec()).unwrap()),
-        answer: answer.map(|it| serde_json::from_slice(&it).unwrap()),
+        answer: answer.map(|it| to_value(&it)),
     }
+}
+
+/// Reads a message. What is valid JSON and yet nothing that [`Value`] can hold becomes null.
+fn to_value(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|_| {
+        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(bytes).unwrap();
+        let fields = fields.into_iter();
+        let values = fields.map(|(key, it)| {
+            let value = serde_json::from_str(it.get());
+            (key, value.unwrap_or(Value::Null))
+        });
+        values.collect()
+    })
 }
 
 #[track_caller]

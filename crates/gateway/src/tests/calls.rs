@@ -448,7 +448,7 @@ async fn a_server_has_at_most_so_many_calls_and_says_so() {
         reply.error(),
         (
             -32000,
-            "server `a` is busy: 2 requests are under way, the most it may have (`calls_max`)"
+            "server `a` is busy: it may have 2 at a time (`calls_max`)"
         )
     );
     write.send(result(&got, &json!({}))).unwrap();
@@ -465,14 +465,16 @@ async fn a_server_has_at_most_so_many_calls_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_read_has_a_bounded_queue() {
     let bed = Bed::with(Settings {
-        upstream_queue_max: 3,
+        upstream_queue_max: 1,
         ..Settings::default()
     });
     let mut lists = Lists::default();
     lists.initialize = json!({"protocolVersion": "2025-11-25", "capabilities": {}}).to_string();
     bed.connect.input_max.store(1, Ordering::SeqCst);
+    let mut few = view("a", &Lists::default());
+    few.calls_max = 3;
     let (reads, is_reading) = tokio::sync::watch::channel(false);
-    bed.add("a", &lists, move |mut peer| {
+    bed.script(few.id, &lists, move |mut peer| {
         let mut is_reading = is_reading.clone();
         async move {
             let hello = peer.receive().await.unwrap();
@@ -483,29 +485,32 @@ async fn a_server_that_does_not_read_has_a_bounded_queue() {
             echo(peer).await
         }
     });
+    bed.gateway.put_server(few.clone());
     let client = bed.client().await;
     bed.gateway
         .refresh(&slug("a"), &caller().principal)
         .await
         .unwrap();
-    bed.gateway.put_server(view("a", &Lists::default()));
-    let mut calls = Vec::new();
-    for id in 1..=5 {
-        calls.push(client.spawn(&bed, id, "tools/call", json!({"name": "a__look"})));
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
+    few.lists = Some(Lists::default().stored());
+    bed.gateway.put_server(few);
+    // What does not fit is dropped, and the client is not kept waiting.
+    for _ in 0..20 {
+        client
+            .tell("notifications/roots/list_changed", json!({}))
+            .await;
+        tokio::task::yield_now().await;
     }
-    let busy =
-        "server `a` is busy: 3 requests are under way, the most it may have (`upstream_queue_max`)";
-    let reply = client
-        .request(9, "tools/call", json!({"name": "a__look"}))
-        .await;
-    assert_eq!(reply.error(), (-32000, busy));
+    let reply = client.call("a__look", json!({})).await;
+    assert_eq!(
+        reply.error(),
+        (
+            -32000,
+            "server `a` is busy: it may have 3 at a time (`upstream_queue_max`)"
+        )
+    );
     reads.send_replace(true);
-    for call in calls {
-        call.await.unwrap().result();
-    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    client.call("a__look", json!({})).await.result();
     bed.end().await;
 }
 
