@@ -46,7 +46,8 @@ usage: cargo xtask <command>
   run [--release] [-- ARGS]  install what is missing, build, and start `archestra serve ARGS`
   test [PART...]             all checks and tests, or some parts of them: fmt, clippy, deny,
                              tests, doc, e2e
-  bench [TABLE...]           measure, all tables or some: sizes, line
+  bench [TABLE...]           measure, all or some: sizes, line, start, memory, stdio, hop, lists,
+                             first, connect
   install                    put a release build into `~/.local/bin`
   bridge                     build the bridge, put it where `cargo build` looks for it, print its path
   peers                      prepare the clients that the tests use, and print where they are
