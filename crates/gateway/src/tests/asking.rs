@@ -47,7 +47,7 @@ async fn each_question_reaches_the_client_of_the_call_and_its_answer_the_server(
         let bed = Bed::new();
         bed.add(
             "a",
-            &Lists::default(),
+            &Lists::new(),
             asks(method, json!({"unknown": {"x": 1}})),
         );
         let (client, bystander) = (bed.client().await, bed.client().await);
@@ -77,7 +77,7 @@ async fn each_question_reaches_the_client_of_the_call_and_its_answer_the_server(
 #[tokio::test(start_paused = true)]
 async fn a_clients_refusal_reaches_the_server() {
     let bed = Bed::new();
-    bed.add("a", &Lists::default(), asks("roots/list", json!({})));
+    bed.add("a", &Lists::new(), asks("roots/list", json!({})));
     let client = bed.client().await;
     let mut stream = client
         .open(7, "tools/call", json!({"name": "a__look"}))
@@ -105,10 +105,10 @@ async fn who_cannot_be_asked_is_not_asked() {
     let bed = Bed::new();
     bed.add(
         "a",
-        &Lists::default(),
+        &Lists::new(),
         asks("sampling/createMessage", json!({})),
     );
-    bed.add("b", &Lists::default(), asks("tasks/create", json!({})));
+    bed.add("b", &Lists::new(), asks("tasks/create", json!({})));
     let few = json!({"elicitation": {}, "sampling": null});
     let client = Client::begin(&bed, caller(), Scope::All, few).await;
     let reply = client.call("a__look", json!({})).await;
@@ -138,7 +138,7 @@ async fn a_question_that_could_be_of_several_is_asked_of_nobody() {
     // Two clients; then a client and a person.
     for with_person in [false, true] {
         let bed = Bed::new();
-        bed.add("a", &Lists::default(), |mut peer| async move {
+        bed.add("a", &Lists::new(), |mut peer| async move {
             let first = peer.next_of("tools/call").await.unwrap();
             let second = peer.next_of("tools/call").await.unwrap();
             peer.ask("roots/list", json!({})).await;
@@ -175,7 +175,7 @@ async fn a_question_that_could_be_of_several_is_asked_of_nobody() {
 #[tokio::test(start_paused = true)]
 async fn two_calls_of_one_client_are_one_clients() {
     let bed = Bed::new();
-    bed.add("a", &Lists::default(), |mut peer| async move {
+    bed.add("a", &Lists::new(), |mut peer| async move {
         let first = peer.next_of("tools/call").await.unwrap();
         let second = peer.next_of("tools/call").await.unwrap();
         peer.ask("roots/list", json!({})).await;
@@ -208,7 +208,7 @@ async fn two_calls_of_one_client_are_one_clients() {
 #[tokio::test(start_paused = true)]
 async fn while_nobody_calls_nobody_is_asked() {
     let bed = Bed::new();
-    bed.add("a", &Lists::default(), |mut peer| async move {
+    bed.add("a", &Lists::new(), |mut peer| async move {
         let call = peer.next_of("tools/call").await.unwrap();
         peer.answer(&call, json!({})).await;
         peer.ask("elicitation/create", json!({})).await;
@@ -234,11 +234,7 @@ async fn while_nobody_calls_nobody_is_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_question_holds_the_deadline_of_its_call_and_has_one_of_its_own() {
     let bed = Bed::new();
-    bed.add(
-        "a",
-        &Lists::default(),
-        asks("elicitation/create", json!({})),
-    );
+    bed.add("a", &Lists::new(), asks("elicitation/create", json!({})));
     let client = bed.client().await;
     let mut stream = client
         .open(7, "tools/call", json!({"name": "a__look"}))
@@ -270,7 +266,7 @@ async fn a_question_holds_the_deadline_of_its_call_and_has_one_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn a_server_takes_its_question_back() {
     let bed = Bed::new();
-    bed.add("a", &Lists::default(), |mut peer| async move {
+    bed.add("a", &Lists::new(), |mut peer| async move {
         while let Some(call) = peer.next_of("tools/call").await {
             let id = peer.ask("elicitation/create", json!({})).await;
             peer.tell("notifications/cancelled", json!({"requestId": id}))
@@ -300,7 +296,7 @@ async fn a_server_takes_its_question_back() {
 async fn a_question_is_over_with_its_call_its_session_and_its_server() {
     let bed = Bed::new();
     let (refusals, mut refused) = tokio::sync::mpsc::unbounded_channel();
-    bed.add("a", &Lists::default(), move |mut peer| {
+    bed.add("a", &Lists::new(), move |mut peer| {
         let refusals = refusals.clone();
         async move {
             while let Some(got) = peer.next().await {
@@ -377,7 +373,7 @@ async fn a_question_is_over_with_its_call_its_session_and_its_server() {
 async fn a_client_that_has_hung_up_is_asked_on_its_other_stream() {
     let bed = Bed::new();
     let (go, gone) = tokio::sync::watch::channel(false);
-    bed.add("a", &Lists::default(), move |mut peer| {
+    bed.add("a", &Lists::new(), move |mut peer| {
         let mut gone = gone.clone();
         async move {
             let call = peer.next_of("tools/call").await.unwrap();
@@ -429,8 +425,8 @@ async fn progress_with_a_question_reaches_its_server_under_the_servers_own_token
         }
         String::new()
     };
-    bed.add("a", &Lists::default(), script);
-    bed.add("b", &Lists::default(), script);
+    bed.add("a", &Lists::new(), script);
+    bed.add("b", &Lists::new(), script);
     let client = bed.client().await;
     let mut streams = Vec::new();
     for (id, tool) in [(1, "a__look"), (2, "b__look")] {
@@ -473,7 +469,7 @@ async fn questions_are_bounded_per_client_and_per_server() {
         session_questions_max: 5,
         ..Settings::default()
     });
-    bed.add("a", &Lists::default(), |mut peer| async move {
+    bed.add("a", &Lists::new(), |mut peer| async move {
         while let Some(call) = peer.next_of("tools/call").await {
             for _ in 0..100 {
                 peer.ask("roots/list", json!({})).await;

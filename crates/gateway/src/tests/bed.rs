@@ -98,7 +98,7 @@ impl Bed {
 
     /// Adds a server that answers each call with the call's own parameters.
     pub(super) fn echo(&self, slug: &str) -> ServerView {
-        self.add(slug, &Lists::default(), echo)
+        self.add(slug, &Lists::new(), echo)
     }
 
     /// Begins the session of a client that can do everything, at `/mcp`.
@@ -380,8 +380,8 @@ pub(super) struct Lists {
     pub(super) prompts: String,
 }
 
-impl Default for Lists {
-    fn default() -> Self {
+impl Lists {
+    pub(super) fn new() -> Self {
         let capabilities = json!({"tools": {}, "resources": {}, "prompts": {}, "logging": {}});
         Self {
             initialize: json!({
@@ -398,13 +398,11 @@ impl Default for Lists {
             prompts: "[]".to_owned(),
         }
     }
-}
 
-impl Lists {
     pub(super) fn tools(tools: &str) -> Self {
         Self {
             tools: tools.to_owned(),
-            ..Self::default()
+            ..Self::new()
         }
     }
 

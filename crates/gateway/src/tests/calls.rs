@@ -11,7 +11,7 @@ use crate::{CallError, CallTarget, PostReply, Scope, Settings};
 
 /// A server whose calls a test answers itself, and what it got.
 fn by_hand(bed: &Bed, name: &str) -> mpsc::UnboundedReceiver<(Got, mpsc::UnboundedSender<String>)> {
-    by_hand_with(bed, view(name, &Lists::default()))
+    by_hand_with(bed, view(name, &Lists::new()))
 }
 
 fn by_hand_with(
@@ -19,7 +19,7 @@ fn by_hand_with(
     view: crate::ServerView,
 ) -> mpsc::UnboundedReceiver<(Got, mpsc::UnboundedSender<String>)> {
     let (got, all_got) = mpsc::unbounded_channel();
-    bed.script(view.id, &Lists::default(), move |mut peer| {
+    bed.script(view.id, &Lists::new(), move |mut peer| {
         let got = got.clone();
         async move {
             let (write, mut written) = mpsc::unbounded_channel();
@@ -100,7 +100,7 @@ async fn an_id_that_is_under_way_in_a_session_is_refused_and_free_afterwards() {
 #[tokio::test(start_paused = true)]
 async fn progress_comes_before_the_answer_under_the_clients_own_token() {
     let bed = Bed::new();
-    bed.add("a", &Lists::default(), |mut peer| async move {
+    bed.add("a", &Lists::new(), |mut peer| async move {
         while let Some(got) = peer.next().await {
             let token = got.params()["_meta"]["progressToken"].clone();
             assert!(token.is_u64() && token == *got.id(), "{token}");
@@ -259,7 +259,7 @@ async fn a_cancelled_request_is_not_answered_and_the_server_is_told() {
     let (got, write) = all.recv().await.unwrap();
     write.send(result(&got, &json!({"second": true}))).unwrap();
     assert_eq!(again.await.unwrap().result()["second"], true);
-    let states = bed.gateway.upstreams(view("a", &Lists::default()).id);
+    let states = bed.gateway.upstreams(view("a", &Lists::new()).id);
     assert_eq!(states, [crate::UpstreamState::Open { requests: 0 }]);
     bed.end().await;
 }
@@ -430,7 +430,7 @@ async fn a_persons_call_that_is_dropped_is_cancelled_and_written_down() {
 #[tokio::test(start_paused = true)]
 async fn a_server_has_at_most_so_many_calls_and_says_so() {
     let bed = Bed::new();
-    let mut few = view("a", &Lists::default());
+    let mut few = view("a", &Lists::new());
     few.calls_max = 2;
     let mut all = by_hand_with(&bed, few);
     let client = bed.client().await;
@@ -468,10 +468,10 @@ async fn a_server_that_does_not_read_has_a_bounded_queue() {
         upstream_queue_max: 1,
         ..Settings::default()
     });
-    let mut lists = Lists::default();
+    let mut lists = Lists::new();
     lists.initialize = json!({"protocolVersion": "2025-11-25", "capabilities": {}}).to_string();
     bed.connect.input_max.store(1, Ordering::SeqCst);
-    let mut few = view("a", &Lists::default());
+    let mut few = view("a", &Lists::new());
     few.calls_max = 3;
     let (reads, is_reading) = tokio::sync::watch::channel(false);
     bed.script(few.id, &lists, move |mut peer| {
@@ -491,7 +491,7 @@ async fn a_server_that_does_not_read_has_a_bounded_queue() {
         .refresh(&slug("a"), &caller().principal)
         .await
         .unwrap();
-    few.lists = Some(Lists::default().stored());
+    few.lists = Some(Lists::new().stored());
     bed.gateway.put_server(few);
     // What does not fit is dropped, and the client is not kept waiting.
     for _ in 0..20 {
@@ -550,7 +550,7 @@ async fn a_client_that_reads_nothing_slows_nobody() {
         session_queue_max: 4,
         ..Settings::default()
     });
-    bed.add("a", &Lists::default(), |mut peer| async move {
+    bed.add("a", &Lists::new(), |mut peer| async move {
         while let Some(got) = peer.next().await {
             let token = got.params()["_meta"]["progressToken"].clone();
             let many = if token.is_null() { 0 } else { 10_000 };

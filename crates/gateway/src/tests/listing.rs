@@ -29,7 +29,7 @@ async fn lists_come_from_the_table_in_one_order_and_ask_no_server() {
     lists.resources = r#"[{"uri":"demo://1","name":"one","size":12345678901234567890}]"#.to_owned();
     lists.templates = r#"[{"uriTemplate":"demo://{id}","name":"t"}]"#.to_owned();
     bed.add("b", &lists, hung);
-    bed.add("a", &Lists::default(), hung);
+    bed.add("a", &Lists::new(), hung);
     let client = bed.client().await;
     let one = Client::begin(&bed, caller(), Scope::One(slug("b")), json!({})).await;
     let reply = client.request(1, "tools/list", json!({})).await;
@@ -92,7 +92,7 @@ async fn lists_come_from_the_table_in_one_order_and_ask_no_server() {
 #[tokio::test(start_paused = true)]
 async fn what_may_not_be_called_is_not_listed_and_the_other_way_round() {
     let bed = Bed::new();
-    let mut lists = Lists::default();
+    let mut lists = Lists::new();
     lists.prompts = r#"[{"name":"p"}]"#.to_owned();
     lists.resources = r#"[{"uri":"demo://1","name":"one"}]"#.to_owned();
     for name in ["a", "b", "c"] {

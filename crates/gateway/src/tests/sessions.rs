@@ -49,7 +49,7 @@ async fn one_servers_hello_is_its_own_with_the_version_that_was_agreed_on() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_was_never_read_is_started_for_its_hello() {
     let bed = Bed::new();
-    let lists = Lists::default();
+    let lists = Lists::new();
     let mut unread = view("a", &lists);
     unread.lists = None;
     bed.script(unread.id, &lists, echo);

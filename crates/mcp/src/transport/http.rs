@@ -458,3 +458,6 @@ fn agreed_version(message: &[u8]) -> Option<&'static str> {
     let result = crate::Object::parse(result).ok()?;
     version::supported(&result.text("protocolVersion")?)
 }
+
+#[cfg(test)]
+mod tests;
