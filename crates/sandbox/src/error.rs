@@ -83,9 +83,10 @@ impl SandboxError {
     /// Returns what a person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::BackendMissing { program } => Some(format!(
-                "install it (`apt-get install {program}`, `dnf install {program}`) and try again"
-            )),
+            Self::BackendMissing { .. } => Some(
+                "install Podman (`apt-get install podman`, `dnf install podman`), or set `podman_program` to where it is, and try again"
+                    .to_owned(),
+            ),
             Self::BackendUnavailable { hint, .. } => Some(hint.clone()),
             Self::ImageMissing { .. } => Some(
                 "run `archestra image build`, or name another image in the settings".to_owned(),

@@ -1,7 +1,5 @@
 //! The program itself: whether it lives, how it stands, what is wrong with the machine.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::State,
@@ -142,10 +140,10 @@ async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
     }
 }
 
-pub(crate) async fn description(text: Arc<str>) -> ([(HeaderName, &'static str); 1], String) {
+pub(crate) async fn description() -> ([(HeaderName, &'static str); 1], &'static str) {
     (
         [(header::CONTENT_TYPE, "application/json")],
-        text.as_ref().to_owned(),
+        include_str!("../openapi.json"),
     )
 }
 

@@ -53,13 +53,6 @@ pub(super) enum ApiError {
 }
 
 impl ApiError {
-    pub(super) fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Refused { status, .. } => Some(*status),
-            _ => None,
-        }
-    }
-
     /// Whether what was asked for is gone. Podman says so with another status, and in its message
     /// alone, when a container goes while it is being looked at.
     pub(super) fn is_not_found(&self) -> bool {
