@@ -504,3 +504,62 @@ async fn questions_are_bounded_per_client_and_per_server() {
     );
     bed.end().await;
 }
+
+/// Over HTTP the stream tells whose affair it is, however many have calls under way.
+#[tokio::test(start_paused = true)]
+async fn what_comes_on_a_requests_own_stream_is_its_clients() {
+    let bed = Bed::new();
+    bed.add("a", &Lists::new(), |mut peer| async move {
+        let first = peer.next_of("tools/call").await.unwrap();
+        let second = peer.next_of("tools/call").await.unwrap();
+        let given_up = peer.next_of("notifications/cancelled").await.unwrap();
+        let ask = json!({"jsonrpc": "2.0", "id": "q", "method": "roots/list"}).to_string();
+        let log = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "error"}});
+        let given_up = given_up.params()["requestId"].as_u64();
+        peer.write_with(given_up, ask.clone()).await;
+        peer.write_with(given_up, log.to_string()).await;
+        let refused = peer.next().await.unwrap();
+        let refusal = "`roots/list` came while no client had a call under way";
+        assert_eq!(refused.value["error"]["message"], refusal);
+        let (second_id, first_id) = (second.id().as_u64(), first.id().as_u64());
+        peer.write_with(second_id, ask).await;
+        peer.write_with(first_id, log.to_string()).await;
+        let told = peer.next().await.unwrap();
+        for call in [first, second] {
+            peer.answer(&call, json!({"told": told.value["result"]})).await;
+        }
+        while peer.next().await.is_some() {}
+        String::new()
+    });
+    let (one, two, gone) = (bed.client().await, bed.client().await, bed.client().await);
+    let mut streams = [one.listen(), two.listen(), gone.listen()];
+    let pause = || tokio::time::sleep(Duration::from_secs(1));
+    let first = one.spawn(&bed, 1, "tools/call", json!({"name": "a__look"}));
+    pause().await;
+    let second = bed.tasks.spawn({
+        let two = two.clone();
+        async move {
+            let mut stream = two.open(1, "tools/call", json!({"name": "a__look"})).await;
+            let question = stream.next().await.unwrap();
+            two.answer(&question, json!({"roots": [2]})).await;
+            stream.next().await.unwrap()
+        }
+    });
+    pause().await;
+    let third = gone.spawn(&bed, 1, "tools/call", json!({"name": "a__look"}));
+    pause().await;
+    gone.tell("notifications/cancelled", json!({"requestId": 1}))
+        .await;
+    let first = first.await.unwrap();
+    assert_eq!(first.before.len(), 1);
+    assert_eq!(first.before[0]["method"], "notifications/message");
+    assert_eq!(
+        second.await.unwrap()["result"],
+        json!({"told": {"roots": [2]}})
+    );
+    assert!(third.await.unwrap().before.is_empty());
+    for stream in &mut streams {
+        assert_eq!(stream.rest(), Vec::<Value>::new());
+    }
+    bed.end().await;
+}

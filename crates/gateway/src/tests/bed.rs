@@ -17,7 +17,7 @@ use domain::{
     Access, Caller, CallerKind, Isolation, IsolationKey, PrincipalName, ServerId, ServerSlug,
     TokenId,
 };
-use mcp::transport::{LineEvent, LineSink, LineSource};
+use mcp::transport::{Inbox, Incoming, Outbox, Outgoing, TransportError};
 use serde_json::{Value, json, value::RawValue};
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -112,7 +112,7 @@ impl Bed {
         self.tasks.close();
         let ended = tokio::time::timeout(Duration::from_secs(3600), self.tasks.wait()).await;
         ended.expect("all tasks end after the shutdown");
-        assert_eq!(self.connect.open.load(Ordering::SeqCst), 0, "open leases");
+        assert_eq!(self.connect.open(), 0, "open leases");
     }
 }
 
@@ -132,6 +132,11 @@ pub(super) struct FakeConnect {
 impl FakeConnect {
     pub(super) fn begun(&self) -> usize {
         self.begun.borrow().len()
+    }
+
+    /// Returns how many conversations are not over yet.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 
     pub(super) async fn wait_begun(&self, count: usize) {
@@ -170,17 +175,18 @@ impl Connect for FakeConnect {
         self.tasks.spawn(async move {
             let reason = script(peer).await;
             // The gateway may have hung up first.
-            let _sent = to_gateway.send(LineEvent::Ended { reason }).await;
+            let ended = Incoming::Ended {
+                reason,
+                refused: None,
+            };
+            let _sent = to_gateway.send(ended).await;
         });
-        let source = Source { lines: from_server };
-        let sink = Sink {
-            lines: Some(to_server),
-        };
-        let (outbox, inbox) = mcp::transport::lines(Box::new(source), Box::new(sink));
         self.open.fetch_add(1, Ordering::SeqCst);
         Ok(Connection {
-            outbox,
-            inbox,
+            outbox: Box::new(ToServer {
+                lines: Some(to_server),
+            }),
+            inbox: Box::new(FromServer { lines: from_server }),
             lease: Box::new(Lease(self.open.clone())),
         })
     }
@@ -194,30 +200,35 @@ impl Drop for Lease {
     }
 }
 
-struct Source {
-    lines: mpsc::Receiver<LineEvent>,
+struct FromServer {
+    lines: mpsc::Receiver<Incoming>,
 }
 
 #[async_trait]
-impl LineSource for Source {
-    async fn next(&mut self) -> LineEvent {
-        self.lines.recv().await.unwrap_or_else(|| LineEvent::Ended {
+impl Inbox for FromServer {
+    async fn next(&mut self) -> Incoming {
+        self.lines.recv().await.unwrap_or_else(|| Incoming::Ended {
             reason: "it closed its output".to_owned(),
+            refused: None,
         })
     }
 }
 
-struct Sink {
+struct ToServer {
     lines: Option<mpsc::Sender<Bytes>>,
 }
 
 #[async_trait]
-impl LineSink for Sink {
-    async fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
+impl Outbox for ToServer {
+    async fn send(&mut self, outgoing: Outgoing) -> Result<(), TransportError> {
+        let line = outgoing.bytes;
         assert!(!line.contains(&b'\n'), "a message has no end of line in it");
         let lines = self.lines.as_ref().expect("nothing is sent after the end");
-        let sent = lines.send(Bytes::copy_from_slice(line)).await;
-        sent.map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+        let sent = lines.send(line).await;
+        sent.map_err(|_| TransportError {
+            reason: "the server does not read its input: broken pipe".to_owned(),
+            is_over: true,
+        })
     }
 
     async fn close(&mut self) {
@@ -232,7 +243,7 @@ pub(super) struct Peer {
     pub(super) number: usize,
     pub(super) lists: Lists,
     inbox: mpsc::Receiver<Bytes>,
-    outbox: mpsc::Sender<LineEvent>,
+    outbox: mpsc::Sender<Incoming>,
     next_id: u64,
 }
 
@@ -349,10 +360,16 @@ impl Peer {
     }
 
     pub(super) async fn write(&self, line: String) {
-        self.event(LineEvent::Line(line.into())).await;
+        self.write_with(None, line).await;
     }
 
-    pub(super) async fn event(&self, event: LineEvent) {
+    /// Writes on the stream of the request `related`, as over HTTP.
+    pub(super) async fn write_with(&self, related: Option<u64>, line: String) {
+        let bytes = line.into();
+        self.event(Incoming::Message { bytes, related }).await;
+    }
+
+    pub(super) async fn event(&self, event: Incoming) {
         // The gateway may have hung up.
         let _sent = self.outbox.send(event).await;
     }
@@ -680,6 +697,8 @@ pub(super) fn refused(reply: PostReply) -> (Refusal, i64, String) {
 pub(super) struct FakeRecords {
     pub(super) log: watch::Sender<Vec<String>>,
     pub(super) refuses: std::sync::atomic::AtomicBool,
+    /// Holds whoever writes down how a call ended.
+    pub(super) is_held: watch::Sender<bool>,
 }
 
 impl FakeRecords {
@@ -711,7 +730,8 @@ impl Records for FakeRecords {
     }
 
     async fn after_call(&self, call: CallRecord, end: CallEnd) {
-        tokio::task::yield_now().await;
+        let mut held = self.is_held.subscribe();
+        held.wait_for(|it| !*it).await.unwrap();
         let (slug, tool, decision, outcome) =
             (&call.slug, &call.tool, &call.decision, &end.outcome);
         self.note(format!("after {slug}/{tool} {decision} {outcome}"));

@@ -612,3 +612,20 @@ async fn a_client_that_reads_nothing_does_not_keep_the_program_from_ending() {
     bed.end().await;
     drop(reply);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_there_when_the_client_cancels_is_not_sent() {
+    let bed = Bed::new();
+    bed.echo("a");
+    let client = bed.client().await;
+    bed.records.is_held.send_replace(true);
+    let call = client.spawn(&bed, 1, "tools/call", json!({"name": "a__look"}));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    client
+        .tell("notifications/cancelled", json!({"requestId": 1}))
+        .await;
+    bed.records.is_held.send_replace(false);
+    assert!(call.await.unwrap().answer.is_none());
+    assert_eq!(bed.records.all().last().unwrap(), "after a/look allowed ok");
+    bed.end().await;
+}
