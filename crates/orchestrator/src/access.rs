@@ -47,6 +47,8 @@ struct Used {
     // Invariant: at most REMEMBERED_MAX, by hash; none of them revoked.
     callers: HashMap<String, Caller>,
     last_used: HashMap<TokenId, Timestamp>,
+    /// How often a token was forgotten.
+    forgotten: u64,
 }
 
 impl Orchestrator {
@@ -57,6 +59,7 @@ impl Orchestrator {
         if let Some(caller) = shared.used_tokens.remembered(&hash, shared.now()) {
             return Ok(Some(caller));
         }
+        let forgotten = shared.used_tokens.forgotten();
         let found = shared
             .store
             .token_by_hash(&hash)
@@ -76,7 +79,7 @@ impl Orchestrator {
         };
         shared
             .used_tokens
-            .remember(hash, caller.clone(), shared.now());
+            .remember(hash, caller.clone(), shared.now(), forgotten);
         Ok(Some(caller))
     }
 
@@ -253,11 +256,23 @@ impl UsedTokens {
         Some(caller)
     }
 
-    fn remember(&self, hash: String, caller: Caller, now: Timestamp) {
+    fn forgotten(&self) -> u64 {
+        let state = self.state.lock();
+        state
+            .expect("no code panics while it holds the lock")
+            .forgotten
+    }
+
+    /// Remembers what a look into the store has found, unless a token was forgotten since the look
+    /// began, when [`forgotten`](Self::forgotten) was `forgotten`: it may be this one.
+    fn remember(&self, hash: String, caller: Caller, now: Timestamp, forgotten: u64) {
         let mut state = self
             .state
             .lock()
             .expect("no code panics while it holds the lock");
+        if state.forgotten != forgotten {
+            return;
+        }
         if REMEMBERED_MAX <= state.callers.len() {
             state.callers.clear();
         }
@@ -273,6 +288,7 @@ impl UsedTokens {
             .lock()
             .expect("no code panics while it holds the lock");
         state.callers.remove(hash);
+        state.forgotten += 1;
     }
 
     fn take(&self) -> Vec<(TokenId, Timestamp)> {

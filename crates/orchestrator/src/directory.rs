@@ -104,8 +104,9 @@ impl Directory {
     }
 }
 
-/// Reads everything for the first time, the lists of the servers included.
-pub(crate) async fn load(shared: &Arc<Shared>) -> Result<(), Error> {
+/// Reads everything for the first time, the lists of the servers included. Returns the servers that
+/// could be used and whose lists nobody has read yet: the program has ended in the middle of that.
+pub(crate) async fn load(shared: &Arc<Shared>) -> Result<Vec<ServerSlug>, Error> {
     let mut lists: BTreeMap<ServerId, ServerLists> = BTreeMap::new();
     for list in shared.store.lists().await.map_err(Error::of_store)? {
         let body = RawValue::from_string(list.body.into_string());
@@ -117,7 +118,13 @@ pub(crate) async fn load(shared: &Arc<Shared>) -> Result<(), Error> {
             lists.by_kind.insert(kind, Arc::from(body));
         }
     }
-    read(shared, &mut lists).await
+    let known: BTreeSet<ServerId> = lists.keys().copied().collect();
+    read(shared, &mut lists).await?;
+    let rows = shared.directory.rows();
+    let unknown = rows
+        .values()
+        .filter(|it| it.is_usable() && !known.contains(&it.stored.id));
+    Ok(unknown.map(|it| it.stored.slug.clone()).collect())
 }
 
 /// Makes the directory and the gateway's table what the store says, after a change of it.

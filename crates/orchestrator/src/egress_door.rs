@@ -24,6 +24,13 @@ use crate::{Directory, error_chain};
 const REPEATED_MS: u64 = 10_000;
 /// Refusals that are remembered to find equal ones.
 const REMEMBERED_MAX: usize = 1_024;
+/// Refusals and failures of one sandbox's owner that are written down within [`WRITTEN_PERIOD_MS`],
+/// whatever was asked for. A server that makes up hosts cannot push everything else out of the
+/// audit.
+const WRITTEN_MAX: u32 = 30;
+const WRITTEN_PERIOD_MS: u64 = 60_000;
+/// Owners whose refusals are counted.
+const OWNERS_MAX: usize = 4_096;
 
 /// Returns what answers the connections that processes in sandboxes ask for.
 pub fn egress_for(
@@ -123,13 +130,34 @@ impl AllowList for Allowed {
 struct EgressRecords {
     audit: AuditQueue,
     clock: Arc<dyn Clock>,
+    refused: Mutex<Refused>,
+}
+
+#[derive(Default)]
+struct Refused {
     // Invariant: at most REMEMBERED_MAX.
-    refused: Mutex<HashMap<(Subject, String), Repeated>>,
+    equal: HashMap<(Subject, String), Repeated>,
+    // Invariant: at most OWNERS_MAX.
+    written: HashMap<Subject, Written>,
 }
 
 struct Repeated {
     since_ms: u64,
     more: u64,
+}
+
+/// What was written down of one owner's refusals in the current period.
+struct Written {
+    since_ms: u64,
+    rows: u32,
+    left_out: u64,
+}
+
+/// What a refusal that is written down says of those that were not.
+#[derive(Debug, PartialEq, Eq)]
+struct NotWritten {
+    equal_before: u64,
+    others_before: u64,
 }
 
 impl EgressAudit for EgressRecords {
@@ -141,22 +169,25 @@ impl EgressAudit for EgressRecords {
         } = event;
         let mut detail = serde_json::json!({ "target": target });
         let kind = match happened {
-            Happened::Refused { reason } => {
-                let Some(more) = self.count_refusal(who.subject, &target) else {
+            Happened::Refused { .. } => "egress.refused",
+            Happened::Failed { .. } => "egress.failed",
+            Happened::Connected { .. } => "egress.connected",
+            Happened::Closed { .. } => "egress.closed",
+        };
+        match happened {
+            Happened::Refused { reason } | Happened::Failed { reason } => {
+                let Some(before) = self.count_refusal(who.subject, &target) else {
                     return;
                 };
                 detail["reason"] = reason.into();
-                detail["equal_before"] = more.into();
-                "egress.refused"
-            }
-            Happened::Failed { reason } => {
-                detail["reason"] = reason.into();
-                "egress.failed"
+                detail["equal_before"] = before.equal_before.into();
+                if before.others_before != 0 {
+                    detail["others_before"] = before.others_before.into();
+                }
             }
             Happened::Connected { address, by_proxy } => {
                 detail["address"] = address.to_string().into();
                 detail["by_proxy"] = by_proxy.into();
-                "egress.connected"
             }
             Happened::Closed {
                 sent_bytes,
@@ -168,9 +199,8 @@ impl EgressAudit for EgressRecords {
                 detail["received_bytes"] = received_bytes.into();
                 detail["duration_ms"] = u64::try_from(duration.as_millis()).unwrap_or(0).into();
                 detail["timed_out"] = timed_out.into();
-                "egress.closed"
             }
-        };
+        }
         let server = match who.subject {
             Subject::Server(id) => Some(id),
             Subject::Install(id) => {
@@ -193,37 +223,71 @@ impl EgressAudit for EgressRecords {
 }
 
 impl EgressRecords {
-    /// Returns how many equal refusals came since the last that was written down, `None` when this
-    /// one is to be counted with them. A server that tries for ever cannot fill the audit.
-    fn count_refusal(&self, subject: Subject, target: &str) -> Option<u64> {
+    /// Says what came since the last refusal that was written down, `None` when this one is to be
+    /// counted with what comes before the next. A server that tries for ever cannot fill the audit.
+    fn count_refusal(&self, subject: Subject, target: &str) -> Option<NotWritten> {
         let now = self.clock.now().unix_ms;
         let mut refused = self
             .refused
             .lock()
             .expect("no code panics while it holds the lock");
+        let equal_before = refused.equal(subject, target, now)?;
+        let others_before = refused.others(subject, now)?;
+        Some(NotWritten {
+            equal_before,
+            others_before,
+        })
+    }
+}
+
+impl Refused {
+    fn equal(&mut self, subject: Subject, target: &str, now: u64) -> Option<u64> {
         let key = (subject, target.to_owned());
-        if let Some(repeated) = refused.get_mut(&key) {
+        let fresh = Repeated {
+            since_ms: now,
+            more: 0,
+        };
+        if let Some(repeated) = self.equal.get_mut(&key) {
             if now < repeated.since_ms + REPEATED_MS {
                 repeated.more += 1;
                 return None;
             }
-            let more = repeated.more;
-            *repeated = Repeated {
-                since_ms: now,
-                more: 0,
-            };
-            return Some(more);
+            return Some(std::mem::replace(repeated, fresh).more);
         }
-        if REMEMBERED_MAX <= refused.len() {
-            refused.retain(|_, it| now < it.since_ms + REPEATED_MS);
+        if REMEMBERED_MAX <= self.equal.len() {
+            self.equal.retain(|_, it| now < it.since_ms + REPEATED_MS);
         }
-        if refused.len() < REMEMBERED_MAX {
-            let repeated = Repeated {
-                since_ms: now,
-                more: 0,
-            };
-            refused.insert(key, repeated);
+        if self.equal.len() < REMEMBERED_MAX {
+            self.equal.insert(key, fresh);
         }
         Some(0)
     }
+
+    fn others(&mut self, subject: Subject, now: u64) -> Option<u64> {
+        if OWNERS_MAX <= self.written.len() && !self.written.contains_key(&subject) {
+            self.written
+                .retain(|_, it| now < it.since_ms + WRITTEN_PERIOD_MS);
+            if OWNERS_MAX <= self.written.len() {
+                return None;
+            }
+        }
+        let written = self.written.entry(subject).or_insert(Written {
+            since_ms: now,
+            rows: 0,
+            left_out: 0,
+        });
+        if written.since_ms + WRITTEN_PERIOD_MS <= now {
+            written.since_ms = now;
+            written.rows = 0;
+        }
+        if WRITTEN_MAX <= written.rows {
+            written.left_out += 1;
+            return None;
+        }
+        written.rows += 1;
+        Some(std::mem::take(&mut written.left_out))
+    }
 }
+
+#[cfg(test)]
+mod tests;

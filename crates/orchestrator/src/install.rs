@@ -27,13 +27,13 @@ use std::{
     time::Duration,
 };
 
-use domain::{BuildScripts, HostPort, InstallId, Registry, Source};
+use domain::{BuildScripts, HostPort, InstallId, Registry, SandboxKey, ServerId};
 use store::{Consent, InstallState, Resolution, StepState, StoredInstall};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::builder::Builder;
-use crate::{Error, Shared, directory, error_chain, sandbox_error, servers};
+use crate::{Error, Shared, connect, directory, error_chain, sandbox_error, servers};
 
 /// The steps of every install, in their order.
 pub(crate) const STEPS: [&str; 5] = ["prepare", "resolve", "fetch", "build", "check"];
@@ -48,8 +48,17 @@ const SWEEPS_MAX: u32 = 120;
 
 /// The installs under way.
 pub(crate) struct Installer {
-    jobs: Mutex<HashMap<InstallId, CancellationToken>>,
+    jobs: Mutex<HashMap<InstallId, UnderWay>>,
     turns: Semaphore,
+    /// Held while a volume is made or removed: nothing is swept that was made a moment ago.
+    volumes: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    cancel: CancellationToken,
+    /// Whether somebody has begun it again while it was ending.
+    again: bool,
 }
 
 /// A registry, as the builder's own tools know it or the settings name it.
@@ -65,6 +74,7 @@ impl Default for Installer {
         Self {
             jobs: Mutex::default(),
             turns: Semaphore::new(0),
+            volumes: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -73,15 +83,32 @@ impl Installer {
     /// Ends an install that is under way; nothing of it stays.
     pub(crate) fn cancel(&self, id: InstallId) {
         if let Some(job) = self.lock().get(&id) {
-            job.cancel();
+            job.cancel.cancel();
         }
     }
 
-    fn active(&self) -> BTreeSet<InstallId> {
-        self.lock().keys().copied().collect()
+    /// Whether a task has the install in its hands.
+    pub(crate) fn is_under_way(&self, id: InstallId) -> bool {
+        self.lock().contains_key(&id)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<InstallId, CancellationToken>> {
+    /// Notes that a run has ended. Returns a token where another one is wanted.
+    fn end(&self, id: InstallId, shutdown: &CancellationToken) -> Option<CancellationToken> {
+        let mut jobs = self.lock();
+        let again = jobs.remove(&id)?;
+        if !again.again || again.cancel.is_cancelled() {
+            return None;
+        }
+        let cancel = shutdown.child_token();
+        let under_way = UnderWay {
+            cancel: cancel.clone(),
+            again: false,
+        };
+        jobs.insert(id, under_way);
+        Some(cancel)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstallId, UnderWay>> {
         self.jobs
             .lock()
             .expect("no code panics while it holds the lock")
@@ -117,23 +144,51 @@ pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Begins an install on a task of its own. One that is under way already is left alone.
+/// Begins an install on a task of its own. Where one is still ending, this one comes after it.
 pub(crate) fn begin(shared: &Arc<Shared>, id: InstallId) {
     let cancel = shared.shutdown.child_token();
     {
         let mut jobs = shared.installer.lock();
-        if jobs.contains_key(&id) {
+        if let Some(under_way) = jobs.get_mut(&id) {
+            under_way.again = true;
             return;
         }
-        jobs.insert(id, cancel.clone());
+        let under_way = UnderWay {
+            cancel: cancel.clone(),
+            again: false,
+        };
+        jobs.insert(id, under_way);
     }
-    let job_shared = shared.clone();
-    shared.tasks.spawn(async move {
-        run(&job_shared, id, &cancel).await;
-        job_shared.installer.lock().remove(&id);
-        job_shared.directory.set_install_hosts(id, BTreeSet::new());
-        sweep_soon(&job_shared);
-    });
+    let shared = shared.clone();
+    let tasks = shared.tasks.clone();
+    tasks.spawn(async move { work(&shared, id, cancel).await });
+}
+
+/// Runs an install until nobody wants it to begin again.
+async fn work(shared: &Arc<Shared>, id: InstallId, mut cancel: CancellationToken) {
+    loop {
+        let run_shared = shared.clone();
+        let run = async move { Box::pin(run(&run_shared, id, &cancel)).await };
+        let ready = match shared.tasks.spawn(run).await {
+            Ok(ready) => ready,
+            Err(err) => {
+                tracing::error!(error = &err as &dyn std::error::Error, install.id = %id, "Install panicked");
+                note_end(shared, id, InstallState::Failed, Some("internal error")).await;
+                None
+            }
+        };
+        shared.directory.set_install_hosts(id, BTreeSet::new());
+        if let Some(next) = shared.installer.end(id, &shared.shutdown) {
+            cancel = next;
+            continue;
+        }
+        sweep_soon(shared);
+        // Only now: a server that does not answer keeps no other install waiting.
+        if let Some(server) = ready {
+            look(shared, server).await;
+        }
+        return;
+    }
 }
 
 /// Removes the volumes that belong to no install, in the background, until none is left.
@@ -167,14 +222,17 @@ async fn sweep_until_done(shared: &Shared) {
 async fn sweep(shared: &Shared) -> Result<usize, String> {
     let volumes = shared.sandbox.list_volumes().await;
     let volumes = volumes.map_err(|err| sandbox_error(&err))?;
-    // Asked after the list: a volume that is made meanwhile is not on it.
-    let active = shared.installer.active();
-    let referenced = shared.store.referenced_volumes().await;
-    let referenced = referenced.map_err(|err| error_chain(&err))?;
     let mut left = 0;
     for volume in volumes {
-        let is_active = volume.install.is_some_and(|it| active.contains(&it));
-        if volume.install.is_none() || is_active || referenced.contains(&volume.name) {
+        let Some(install) = volume.install else {
+            continue;
+        };
+        let _nobody_makes_one = shared.installer.volumes.lock().await;
+        if is_kept(shared, install, &volume.name).await? {
+            continue;
+        }
+        if is_in_use(shared, install).await? {
+            left += 1;
             continue;
         }
         match shared.sandbox.remove_volume(&volume.name).await {
@@ -192,50 +250,92 @@ async fn sweep(shared: &Shared) -> Result<usize, String> {
     Ok(left)
 }
 
-/// Runs one install to its end, whatever that is.
-async fn run(shared: &Arc<Shared>, id: InstallId, cancel: &CancellationToken) {
+/// Whether a volume is of use: a server runs from it, or an install is being made in it. One that
+/// waits for a person's decision begins with an empty volume after that.
+async fn is_kept(shared: &Shared, id: InstallId, volume: &str) -> Result<bool, String> {
+    if shared.installer.is_under_way(id) {
+        return Ok(true);
+    }
+    let install = shared.store.install(id).await;
+    let install = install.map_err(|err| error_chain(&err))?;
+    if install.is_some_and(|it| it.state == InstallState::WaitingForConsent) {
+        return Ok(false);
+    }
+    let referenced = shared.store.referenced_volumes().await;
+    let referenced = referenced.map_err(|err| error_chain(&err))?;
+    Ok(referenced.iter().any(|it| it == volume))
+}
+
+/// Whether a sandbox may still have the volume of an install that nobody wants: one of its own, or
+/// one that the reconciler is about to remove.
+async fn is_in_use(shared: &Shared, id: InstallId) -> Result<bool, String> {
+    let observed = shared.sandbox.list().await;
+    let observed = observed.map_err(|err| sandbox_error(&err))?;
+    let rows = shared.directory.rows();
+    Ok(observed.iter().any(|it| match &it.key {
+        SandboxKey::Fetch { install } | SandboxKey::Build { install } => *install == id,
+        SandboxKey::Server { server, .. } => {
+            let row = rows.get(server);
+            let wanted = row.and_then(|it| connect::desired_sandbox(&shared.settings, it));
+            it.spec_hash != wanted.map(|it| it.spec.hash())
+        }
+    }))
+}
+
+/// Runs one install to its end, whatever that is. Returns its server when that can be used now.
+async fn run(shared: &Arc<Shared>, id: InstallId, cancel: &CancellationToken) -> Option<ServerId> {
     let turn = cancel
         .run_until_cancelled(shared.installer.turns.acquire())
         .await;
-    let Some(Ok(_turn)) = turn else { return };
+    let Some(Ok(_turn)) = turn else { return None };
     let install = match shared.store.install(id).await {
+        // It was begun once more than it was asked for.
+        Ok(Some(install)) if install.state != InstallState::Pending => return None,
         Ok(Some(install)) => install,
-        Ok(None) => return,
+        Ok(None) => return None,
         Err(err) => {
             tracing::error!(error = &err as &dyn std::error::Error, install.id = %id, "Install not read");
-            return;
+            return None;
         }
     };
     let job = Job {
         shared,
         install: &install,
     };
-    let outcome = cancel.run_until_cancelled(job.steps()).await;
-    let noted = match outcome {
+    match cancel.run_until_cancelled(Box::pin(job.steps())).await {
         Some(Ok(Outcome::Ready)) => {
             if let Err(err) = directory::sync(shared).await {
                 tracing::error!(error = &err as &dyn std::error::Error, "Directory not read");
             }
-            job.look().await;
-            return;
+            return Some(install.server);
         }
-        Some(Ok(Outcome::Gone)) => Ok(true),
+        Some(Ok(Outcome::Gone)) => {}
         Some(Ok(Outcome::Waits)) => {
-            let state = InstallState::WaitingForConsent;
-            shared.store.set_install_state(id, state, None).await
+            note_end(shared, id, InstallState::WaitingForConsent, None).await;
         }
+        // The lines to the sandboxes end with the program, and a command may have noticed first.
+        Some(Err(_)) if cancel.is_cancelled() => {}
         Some(Err(reason)) => {
             tracing::warn!(install.id = %id, package = install.package.name, reason, "Install failed");
-            shared
-                .store
-                .set_install_state(id, InstallState::Failed, Some(&reason))
-                .await
+            note_end(shared, id, InstallState::Failed, Some(&reason)).await;
         }
         // The server was removed, or the program ends and begins it again at its next start.
-        None => Ok(true),
-    };
+        None => {}
+    }
+    None
+}
+
+async fn note_end(shared: &Shared, id: InstallId, state: InstallState, reason: Option<&str>) {
+    let noted = shared.store.set_install_state(id, state, reason).await;
     if let Err(err) = noted {
         tracing::error!(error = &err as &dyn std::error::Error, install.id = %id, "How an install ended is not written down");
+    }
+}
+
+/// Starts a new server once, so that its tools are known.
+async fn look(shared: &Arc<Shared>, server: ServerId) {
+    if let Some(row) = shared.directory.row(server) {
+        servers::look_at(shared, &row.stored.slug).await;
     }
 }
 
@@ -262,23 +362,28 @@ impl Job<'_> {
             return Ok(Outcome::Gone);
         }
         let builder = Builder::new(self.shared, self.install);
-        let (fetching, registry) = self.step(PREPARE, self.prepare(&builder)).await?;
+        let (fetching, registry) = self.step(PREPARE, Box::pin(self.prepare(&builder))).await?;
         let resolution = self
-            .step(RESOLVE, self.resolve(&fetching, &registry))
+            .step(RESOLVE, Box::pin(self.resolve(&fetching, &registry)))
             .await?;
         let wanted = self.consent(&resolution);
         if wanted == Consent::None && !resolution.build_scripts.is_empty() {
             // The volume goes; the lock file stays, and fetching again is quick and the same.
             return Ok(Outcome::Waits);
         }
-        self.step(FETCH, self.fetch(&fetching, &registry, &resolution))
-            .await?;
+        self.step(
+            FETCH,
+            Box::pin(self.fetch(&fetching, &registry, &resolution)),
+        )
+        .await?;
         drop(fetching);
         self.shared.directory.set_install_hosts(id, BTreeSet::new());
         let building = self
-            .step(BUILD, self.build(&builder, &resolution, wanted))
+            .step(BUILD, Box::pin(self.build(&builder, &resolution, wanted)))
             .await?;
-        let (argv, size) = self.step(CHECK, self.check(&builder, building)).await?;
+        let (argv, size) = self
+            .step(CHECK, Box::pin(self.check(&builder, building)))
+            .await?;
         let finished = store.finish_install(id, &argv, size).await;
         if finished.map_err(|err| error_chain(&err))? {
             Ok(Outcome::Ready)
@@ -469,15 +574,6 @@ impl Job<'_> {
         .await;
         Ok((argv, size))
     }
-
-    /// Starts the new server once, so that its tools are known.
-    async fn look(&self) {
-        if let Some(row) = self.shared.directory.row(self.install.server)
-            && matches!(row.stored.spec.source, Source::Package(_))
-        {
-            servers::look_at(self.shared, &row.stored.slug).await;
-        }
-    }
 }
 
 /// Returns the host and port of an address.
@@ -496,3 +592,6 @@ fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().map(|it| format!("{it:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,8 @@ pub(crate) struct Shared {
     pub(crate) http: Box<dyn Fn() -> reqwest::Client + Send + Sync>,
     pub(crate) http_client: OnceLock<reqwest::Client>,
     pub(crate) gateway: OnceLock<Gateway>,
+    /// One change of the rows at a time: each begins from what the one before has left.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     /// One change of the directory at a time.
     pub(crate) syncing: tokio::sync::Mutex<()>,
     pub(crate) used_tokens: access::UsedTokens,
@@ -113,6 +115,33 @@ impl Orchestrator {
     /// Starts the system: reads what there is, goes on with installs that were interrupted, and
     /// begins to reconcile. The background work ends with the parts' `shutdown`.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
+        let shared = Shared::new(parts);
+        let tasks = shared.tasks.clone();
+        let unknown = directory::load(&shared).await?;
+        tasks.spawn(reconciler::run(shared.clone()));
+        tasks.spawn(access::keep_last_used(shared.clone()));
+        tasks.spawn(records::keep_audit_bounded(shared.clone()));
+        install::resume(&shared).await?;
+        let this = Self { shared };
+        for slug in unknown {
+            this.look_at(slug);
+        }
+        Ok(this)
+    }
+
+    /// Returns the gateway, through which all calls go.
+    pub fn gateway(&self) -> &Gateway {
+        self.shared.gateway()
+    }
+
+    /// Returns what the program is set to, for people.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+}
+
+impl Shared {
+    fn new(parts: Parts) -> Arc<Self> {
         let Parts {
             settings,
             store,
@@ -141,6 +170,7 @@ impl Orchestrator {
             http,
             http_client: OnceLock::new(),
             gateway: OnceLock::new(),
+            changing: tokio::sync::Mutex::default(),
             syncing: tokio::sync::Mutex::default(),
             used_tokens: access::UsedTokens::default(),
             tasks: tasks.clone(),
@@ -155,29 +185,9 @@ impl Orchestrator {
         );
         // The cell is new: nobody else has filled it.
         let _filled = shared.gateway.set(gateway);
-        directory::load(&shared).await?;
-        let this = Self {
-            shared: shared.clone(),
-        };
-        tasks.spawn(reconciler::run(shared.clone()));
-        tasks.spawn(access::keep_last_used(shared.clone()));
-        tasks.spawn(records::keep_audit_bounded(shared.clone()));
-        install::resume(&shared).await?;
-        Ok(this)
+        shared
     }
 
-    /// Returns the gateway, through which all calls go.
-    pub fn gateway(&self) -> &Gateway {
-        self.shared.gateway()
-    }
-
-    /// Returns what the program is set to, for people.
-    pub fn settings(&self) -> &Settings {
-        &self.shared.settings
-    }
-}
-
-impl Shared {
     pub(crate) fn gateway(&self) -> &Gateway {
         self.gateway.get().expect("it is set before anything runs")
     }
@@ -211,3 +221,6 @@ pub(crate) fn sandbox_error(err: &sandbox::SandboxError) -> String {
         None => chain,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ use domain::{DesiredSandbox, IsolationKey, SandboxKey};
 use sandbox::{Action, Sandbox, SandboxError};
 use tokio::{
     task::JoinError,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::task::JoinMap;
 
@@ -56,7 +56,17 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) type Desired = BTreeMap<SandboxKey, DesiredSandbox>;
 
 /// Runs rounds until the shutdown. Actions under way are cancelled then.
+///
+/// Should the rounds panic, they begin anew: without them nothing would ever start or stop again.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    while let Err(err) = shared.tasks.spawn(run_rounds(shared.clone())).await {
+        tracing::error!(error = &err as &dyn Error, "Reconciler panicked");
+        let period = sleep(shared.settings.reconcile_period);
+        shared.shutdown.run_until_cancelled(period).await;
+    }
+}
+
+async fn run_rounds(shared: Arc<Shared>) {
     let shutdown = shared.shutdown.clone();
     let mut reconciler = Reconciler {
         shared,
@@ -128,7 +138,7 @@ impl Reconciler {
         }
         self.shared
             .statuses
-            .replace(statuses(&desired, &observed, &self.memory));
+            .replace(statuses(&desired, &observed, &self.memory, now));
         Ok(())
     }
 
@@ -200,3 +210,6 @@ fn too_late(operation: &str, limit: Duration) -> SandboxError {
         last_lines: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

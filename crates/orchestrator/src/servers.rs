@@ -1,16 +1,19 @@
 //! The use cases about servers: add, look, change, restart, remove.
 
-use std::{collections::BTreeMap, path::Component, sync::Arc};
+mod check;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    Caller, EnvName, HostPort, InstallId, PackageRef, Registry, Secret, SecretId, ServerId,
-    ServerSlug, ServerSpec, Source,
+    Caller, EnvName, HostPort, InstallId, PackageRef, Secret, SecretId, ServerId, ServerSlug,
+    ServerSpec, Source,
 };
 use store::{
     AuditEvent, AuditFilter, AuditRow, Consent, InstallState, InstallStep, NewInstall, NewSecret,
     NewServer, StoredInstall,
 };
 
+use self::check::check_spec;
 use crate::{
     Error, LogLine, Orchestrator, Row, ServerStatus, Shared,
     connect::secret_binding,
@@ -18,11 +21,6 @@ use crate::{
     status::{OpenInstall, status},
 };
 
-const ARGS_MAX: usize = 64;
-const ENV_MAX: usize = 128;
-const VALUE_BYTES_MAX: usize = 32 << 10;
-const HOSTS_MAX: usize = 256;
-const FOLDERS_MAX: usize = 32;
 const TITLE_CHARS_MAX: usize = 80;
 
 /// A server that somebody wants to add.
@@ -67,6 +65,13 @@ impl Orchestrator {
     /// Records that a server is wanted. A package is installed in the background; see
     /// [`server`](Self::server) for how far that is.
     pub async fn add_server(&self, add: AddServer, by: &Caller) -> Result<ServerId, Error> {
+        let (this, by) = (self.clone(), by.clone());
+        self.to_its_end(async move { this.add_server_now(add, &by).await })
+            .await
+    }
+
+    async fn add_server_now(&self, add: AddServer, by: &Caller) -> Result<ServerId, Error> {
+        let _one_at_a_time = self.shared.changing.lock().await;
         let shared = &self.shared;
         let AddServer {
             slug,
@@ -74,7 +79,7 @@ impl Orchestrator {
             mut spec,
             secrets,
         } = add;
-        check_spec(&spec, shared)?;
+        check_spec(&spec, &shared.settings.data_dir)?;
         let id = ServerId::from_uuid(uuid::Uuid::now_v7());
         let name = source_name(&spec.source);
         let slug = match slug {
@@ -163,6 +168,19 @@ impl Orchestrator {
         change: ServerChange,
         by: &Caller,
     ) -> Result<(), Error> {
+        let (this, by) = (self.clone(), by.clone());
+        let name = name_or_id.to_owned();
+        self.to_its_end(async move { this.change_server_now(&name, change, &by).await })
+            .await
+    }
+
+    async fn change_server_now(
+        &self,
+        name_or_id: &str,
+        change: ServerChange,
+        by: &Caller,
+    ) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.changing.lock().await;
         let shared = &self.shared;
         let row = self.find(name_or_id)?;
         let id = row.stored.id;
@@ -185,7 +203,7 @@ impl Orchestrator {
             ServerChange::Enable(enabled) => shared.store.set_enabled(id, enabled, &audit).await,
             ServerChange::Allow(host) => {
                 spec.egress.insert(host);
-                check_spec(&spec, shared)?;
+                check_spec(&spec, &shared.settings.data_dir)?;
                 shared.store.update_server_spec(id, &spec, &audit).await
             }
             ServerChange::Disallow(host) => {
@@ -201,8 +219,16 @@ impl Orchestrator {
         directory::sync(shared).await
     }
 
-    /// Ends the server's processes and its sandboxes, and begins anew with the next call.
+    /// Ends the server's processes, forgets how its starts have failed, and begins anew.
     pub async fn restart_server(&self, name_or_id: &str, by: &Caller) -> Result<(), Error> {
+        let (this, by) = (self.clone(), by.clone());
+        let name = name_or_id.to_owned();
+        self.to_its_end(async move { this.restart_server_now(&name, &by).await })
+            .await
+    }
+
+    async fn restart_server_now(&self, name_or_id: &str, by: &Caller) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.changing.lock().await;
         let row = self.find(name_or_id)?;
         let id = row.stored.id;
         let audit = AuditEvent {
@@ -228,6 +254,14 @@ impl Orchestrator {
 
     /// Removes a server with all that was made for it.
     pub async fn remove_server(&self, name_or_id: &str, by: &Caller) -> Result<(), Error> {
+        let (this, by) = (self.clone(), by.clone());
+        let name = name_or_id.to_owned();
+        self.to_its_end(async move { this.remove_server_now(&name, &by).await })
+            .await
+    }
+
+    async fn remove_server_now(&self, name_or_id: &str, by: &Caller) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.changing.lock().await;
         let row = self.find(name_or_id)?;
         let id = row.stored.id;
         let audit = AuditEvent {
@@ -253,9 +287,23 @@ impl Orchestrator {
 
     /// Begins a failed install again. What it had resolved is kept.
     pub async fn retry_install(&self, name_or_id: &str, by: &Caller) -> Result<(), Error> {
+        let (this, by) = (self.clone(), by.clone());
+        let name = name_or_id.to_owned();
+        self.to_its_end(async move { this.retry_install_now(&name, &by).await })
+            .await
+    }
+
+    async fn retry_install_now(&self, name_or_id: &str, by: &Caller) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.changing.lock().await;
         let row = self.find(name_or_id)?;
         let install = self.newest_install(row.stored.id).await?;
-        let install = install.filter(|it| it.state == InstallState::Failed);
+        let is_stuck = |id| !self.shared.installer.is_under_way(id);
+        let install = install.filter(|it| match it.state {
+            InstallState::Failed => true,
+            // How it ended could not be written down.
+            InstallState::Pending | InstallState::Running => is_stuck(it.id),
+            _ => false,
+        });
         let install = install.ok_or_else(|| Error::Conflict {
             reason: format!("server `{}` has no failed install", row.stored.slug),
         })?;
@@ -283,6 +331,19 @@ impl Orchestrator {
         run: bool,
         by: &Caller,
     ) -> Result<(), Error> {
+        let (this, by) = (self.clone(), by.clone());
+        let name = name_or_id.to_owned();
+        self.to_its_end(async move { this.decide_build_scripts_now(&name, run, &by).await })
+            .await
+    }
+
+    async fn decide_build_scripts_now(
+        &self,
+        name_or_id: &str,
+        run: bool,
+        by: &Caller,
+    ) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.changing.lock().await;
         let row = self.find(name_or_id)?;
         let install = self.newest_install(row.stored.id).await?;
         let conflict = || Error::Conflict {
@@ -325,8 +386,7 @@ impl Orchestrator {
     /// Cancel safe.
     pub async fn wait_for_logs(&self, name_or_id: &str, after: u64) -> Result<(), Error> {
         let row = self.find(name_or_id)?;
-        let log = self.shared.logs.of(row.stored.id);
-        let mut last = log.last();
+        let mut last = self.shared.logs.of(row.stored.id).last();
         // The log goes with its server; then there is nothing more to wait for.
         let _more = last.wait_for(|it| after < *it).await;
         Ok(())
@@ -339,6 +399,16 @@ impl Orchestrator {
             .audit_page(filter)
             .await
             .map_err(Error::of_store)
+    }
+
+    /// Carries a change to its end, also when whoever has asked for it is gone in the middle: a row
+    /// that nobody acts on would stay as it is until the next start.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let changed = self.shared.tasks.spawn(change).await;
+        changed.map_err(Error::internal)?
     }
 
     pub(crate) fn event(&self, kind: &'static str, by: &Caller) -> AuditEvent {
@@ -400,7 +470,9 @@ impl Orchestrator {
             .installs_of(id)
             .await
             .map_err(Error::of_store)?;
-        Ok(installs.into_iter().max_by_key(|it| it.created_at))
+        // Identifiers are made one after another, times may be equal or go back.
+        let is_wanted = |it: &StoredInstall| it.state != InstallState::Superseded;
+        Ok(installs.into_iter().max_by_key(|it| (is_wanted(it), it.id)))
     }
 
     /// Returns the slug, or the first one with a number that is free.
@@ -420,7 +492,7 @@ impl Orchestrator {
     }
 
     /// Starts the server once, so that its tools are known.
-    fn look_at(&self, slug: ServerSlug) {
+    pub(crate) fn look_at(&self, slug: ServerSlug) {
         let this = self.clone();
         self.shared.tasks.spawn(async move {
             look_at(&this.shared, &slug).await;
@@ -493,161 +565,4 @@ fn source_name(source: &Source) -> String {
             host.unwrap_or_else(|| "remote".to_owned())
         }
     }
-}
-
-/// Refuses what makes no sense, before anything of it is stored.
-fn check_spec(spec: &ServerSpec, shared: &Shared) -> Result<(), Error> {
-    match &spec.source {
-        Source::Package(package) => check_package(package)?,
-        Source::Remote { url } => check_url(url)?,
-    }
-    let too_many = |what: &str, max: usize| Err(Error::invalid(format!("more than {max} {what}")));
-    if ARGS_MAX < spec.args.len() {
-        return too_many("arguments", ARGS_MAX);
-    }
-    if ENV_MAX < spec.env.len() + spec.secrets.len() {
-        return too_many("environment variables", ENV_MAX);
-    }
-    if HOSTS_MAX < spec.egress.len() {
-        return too_many("hosts", HOSTS_MAX);
-    }
-    if FOLDERS_MAX < spec.folders.len() {
-        return too_many("folders", FOLDERS_MAX);
-    }
-    let texts = spec.args.iter().chain(spec.env.values());
-    for text in texts {
-        if VALUE_BYTES_MAX < text.len() || text.contains('\0') {
-            return Err(Error::invalid(format!(
-                "an argument or a value is longer than {VALUE_BYTES_MAX} bytes or has a zero byte in it"
-            )));
-        }
-    }
-    for folder in &spec.folders {
-        check_folder(folder, shared)?;
-    }
-    let limits = spec.limits;
-    let least = [
-        ("memory_bytes_max", limits.memory_bytes_max, 32 << 20),
-        ("cpu_millis_max", u64::from(limits.cpu_millis_max), 10),
-        ("pids_max", u64::from(limits.pids_max), 8),
-        ("tmp_bytes_max", limits.tmp_bytes_max, 1 << 20),
-        ("start_timeout_ms", limits.start_timeout_ms, 100),
-        ("call_timeout_ms", limits.call_timeout_ms, 100),
-        ("calls_max", u64::from(limits.calls_max), 1),
-    ];
-    for (name, value, least) in least {
-        if value < least {
-            return Err(Error::invalid(format!(
-                "limit `{name}` is {value}, the least is {least}"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn check_folder(folder: &domain::HostFolder, shared: &Shared) -> Result<(), Error> {
-    let inside = std::path::Path::new(&folder.inside);
-    let is_plain = |path: &std::path::Path| {
-        path.is_absolute()
-            && path
-                .components()
-                .all(|it| matches!(it, Component::RootDir | Component::Normal(_)))
-    };
-    if !is_plain(&folder.host) {
-        return Err(Error::invalid(format!(
-            "folder `{}` must be an absolute path without `..`",
-            folder.host.display()
-        )));
-    }
-    let taken = [
-        "/install",
-        "/.archestra",
-        "/run",
-        "/proc",
-        "/sys",
-        "/dev",
-        "/tmp",
-        "/etc",
-        "/usr",
-    ];
-    let is_taken = taken.iter().any(|it| inside.starts_with(it));
-    if !is_plain(inside) || inside.parent().is_none() || is_taken {
-        return Err(Error::invalid_with(
-            format!("`{}` cannot be a folder's place inside", folder.inside),
-            "take an absolute path of its own, for instance `/data`",
-        ));
-    }
-    let data = &shared.settings.data_dir;
-    if folder.host.starts_with(data) || data.starts_with(&folder.host) {
-        return Err(Error::invalid(format!(
-            "folder `{}` holds this program's own data",
-            folder.host.display()
-        )));
-    }
-    Ok(())
-}
-
-/// What would be taken for an option, a path, an address or an alias is no package's name.
-fn check_package(package: &PackageRef) -> Result<(), Error> {
-    let fits = |text: &str, more: &str| {
-        !text.is_empty()
-            && text.len() <= 214
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b))
-    };
-    let name = package.name.as_str();
-    let is_name = match package.registry {
-        Registry::Npm => {
-            let (scope, bare) = match name.strip_prefix('@').map(|it| it.split_once('/')) {
-                Some(Some((scope, bare))) => (Some(scope), bare),
-                Some(None) => (Some(""), ""),
-                None => (None, name),
-            };
-            let is_part = |it: &str| fits(it, "-._~") && !it.starts_with(['.', '-', '_']);
-            scope.is_none_or(is_part) && is_part(bare)
-        }
-        Registry::Pypi => fits(name, "-._") && !name.starts_with(['.', '-', '_']),
-    };
-    if !is_name {
-        return Err(Error::invalid_with(
-            format!(
-                "`{name}` is no name of a package of {}",
-                package.registry.as_str()
-            ),
-            "give the name alone, and the version by itself",
-        ));
-    }
-    if let Some(version) = &package.version
-        && (!fits(version, ".-+~^<>=*!") || version.starts_with('-'))
-    {
-        return Err(Error::invalid(format!(
-            "`{version}` is no version of a package"
-        )));
-    }
-    if let Some(command) = &package.command
-        && (!fits(command, "-._") || command.starts_with(['.', '-']))
-    {
-        return Err(Error::invalid(format!(
-            "`{command}` is no name of a command"
-        )));
-    }
-    Ok(())
-}
-
-fn check_url(url: &str) -> Result<(), Error> {
-    let parsed = url::Url::parse(url)
-        .map_err(|err| Error::invalid(format!("`{url}` is no address: {err}")))?;
-    if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
-        return Err(Error::invalid(format!(
-            "`{url}` must begin with http:// or https://"
-        )));
-    }
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(Error::invalid(format!(
-            "`{}` must not hold a user name or password",
-            parsed.host_str().unwrap_or_default()
-        )));
-    }
-    Ok(())
 }

@@ -68,10 +68,10 @@ impl<'a> Builder<'a> {
         let sandbox = &self.shared.sandbox;
         // The sandboxes of an attempt before are wanted by nobody, so the reconciler removes them.
         let mut attempts_left = REMOVALS_MAX;
-        while let Err(err) = sandbox.remove_volume(&name).await {
+        while let Err(reason) = self.remove_volume(&name).await {
             attempts_left -= 1;
             if attempts_left == 0 {
-                return Err(sandbox_error(&err));
+                return Err(reason);
             }
             self.shared.wants.activate();
             tokio::time::sleep(REMOVAL_PERIOD).await;
@@ -81,6 +81,19 @@ impl<'a> Builder<'a> {
         let made = sandbox.create_volume(&name, Some(size)).await;
         made.map_err(|err| sandbox_error(&err))?;
         Ok(())
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), String> {
+        // A sweep that has begun before this install has may be about to remove it, too.
+        let _nothing_is_swept = self.shared.installer.volumes.lock().await;
+        let observed = self.shared.sandbox.list().await;
+        let observed = observed.map_err(|err| sandbox_error(&err))?;
+        let own = [self.fetch_key(), self.build_key()];
+        if observed.iter().any(|it| own.contains(&it.key)) {
+            return Err("a sandbox of an attempt before does not go away".to_owned());
+        }
+        let removed = self.shared.sandbox.remove_volume(name).await;
+        removed.map_err(|err| sandbox_error(&err))
     }
 
     /// Starts the sandbox that may reach the registries.

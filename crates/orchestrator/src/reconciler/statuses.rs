@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{DesiredSandbox, SandboxKey};
 use sandbox::{Action, Observed, ObservedState};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     Desired,
@@ -34,7 +34,12 @@ pub(crate) struct Statuses {
 }
 
 /// Says how each sandbox that should run stands.
-pub(super) fn statuses(desired: &Desired, observed: &[Observed], memory: &Memory) -> StatusByKey {
+pub(super) fn statuses(
+    desired: &Desired,
+    observed: &[Observed],
+    memory: &Memory,
+    now: Instant,
+) -> StatusByKey {
     let observed: BTreeMap<&SandboxKey, &Observed> =
         observed.iter().map(|it| (&it.key, it)).collect();
     desired
@@ -42,7 +47,7 @@ pub(super) fn statuses(desired: &Desired, observed: &[Observed], memory: &Memory
         .map(|(key, it)| {
             (
                 key.clone(),
-                status(key, it, observed.get(key).copied(), memory),
+                status(key, it, observed.get(key).copied(), memory, now),
             )
         })
         .collect()
@@ -53,6 +58,7 @@ fn status(
     desired: &DesiredSandbox,
     observed: Option<&Observed>,
     memory: &Memory,
+    now: Instant,
 ) -> SandboxStatus {
     match memory.action(key) {
         Some(Action::Start { .. }) => return SandboxStatus::Starting,
@@ -61,6 +67,10 @@ fn status(
     }
     if observed.is_some_and(|it| runs_as(it, desired)) {
         return SandboxStatus::Running;
+    }
+    if memory.may_begin(key, now) {
+        // Nothing holds it back but the actions on others.
+        return SandboxStatus::Pending;
     }
     if let Some((message, will_retry)) = memory.failure(key) {
         return SandboxStatus::Failed {
@@ -80,7 +90,7 @@ fn status(
             },
             will_retry: true,
         },
-        // Running by a former spec, or waiting for a turn.
+        // It was started lately and is gone or another again.
         _ => SandboxStatus::Pending,
     }
 }
@@ -93,8 +103,8 @@ impl Statuses {
         of_server.map(|(_, status)| status.clone()).collect()
     }
 
-    /// Waits until `key` runs, or has failed. What the round before the call has seen does not
-    /// count: the sandbox may be on its way out.
+    /// Waits until `key` runs, has failed, or is wanted by nothing that could be made. What the round
+    /// before the call has seen does not count: the sandbox may be on its way out.
     ///
     /// Cancel safe.
     pub(crate) async fn wait_until_settled(&self, key: &SandboxKey) -> Result<(), String> {
@@ -102,15 +112,34 @@ impl Statuses {
         let begun = all.borrow().0;
         let settled = all.wait_for(|(round, all)| match all.get(key) {
             Some(SandboxStatus::Running | SandboxStatus::Failed { .. }) => begun < *round,
-            Some(SandboxStatus::Pending | SandboxStatus::Starting) | None => false,
+            Some(SandboxStatus::Pending | SandboxStatus::Starting) => false,
+            // The round after `begun` may have asked what is wanted before the caller wanted this.
+            None => begun + 1 < *round,
         });
         let settled = settled
             .await
             .expect("the sender is in `self`, which outlives this call");
         match settled.1.get(key) {
             Some(SandboxStatus::Failed { message, .. }) => Err(message.clone()),
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => Err("it was removed, switched off or is not installed".to_owned()),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn get(&self, key: &SandboxKey) -> Option<SandboxStatus> {
+        self.by_key.borrow().1.get(key).cloned()
+    }
+
+    #[cfg(test)]
+    pub(super) async fn wait_for(
+        &self,
+        key: &SandboxKey,
+        holds: impl Fn(&Option<SandboxStatus>) -> bool,
+    ) {
+        let mut all = self.by_key.subscribe();
+        let reached = all.wait_for(|(_, all)| holds(&all.get(key).cloned())).await;
+        reached.expect("the sender is in `self`, which outlives this call");
     }
 
     pub(super) fn replace(&self, statuses: StatusByKey) {

@@ -1,0 +1,8 @@
+//! The use cases over a real database; what runs is a fake, and so is what it says.
+
+mod access;
+pub(crate) mod bed;
+pub(crate) mod bridge;
+mod installs;
+mod servers;
+mod small;
