@@ -316,3 +316,6 @@ pub(crate) async fn keep_last_used(shared: Arc<Shared>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

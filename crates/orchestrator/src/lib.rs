@@ -155,7 +155,7 @@ impl Shared {
             tasks,
             shutdown,
         } = parts;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Self {
             settings,
             store,
             audit,

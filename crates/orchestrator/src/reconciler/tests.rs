@@ -268,6 +268,43 @@ async fn no_single_failure_lasts() {
     panic!("the scenario has no end");
 }
 
+/// The fake panics when two calls for one sandbox are under way.
+#[tokio::test]
+async fn an_action_that_panics_is_a_failure_and_ends_nothing_else() {
+    let house = House::new().await;
+    house.fake.hang_next_start(&key(1));
+    let (key, sandbox) = (key(1), desired("a"));
+    let mut other = Box::pin(house.fake.ensure_running(&key, &sandbox));
+    let hangs = timeout(Duration::from_millis(1), &mut other).await;
+    assert!(hangs.is_err());
+    let _lease = house.lease(1, "a");
+    let told = house.running(1).await.unwrap_err();
+    assert!(told.contains("panicked"), "{told}");
+    drop(other);
+    let _other = house.lease(2, "a");
+    house.running(2).await.unwrap();
+    house.shut_down().await;
+}
+
+/// All that is wanted, also by nobody but the settings of a server that is kept warm.
+#[tokio::test]
+async fn a_machine_that_cannot_be_asked_is_told_of_every_sandbox() {
+    let statuses = Statuses::default();
+    let server = SandboxKey::Server {
+        server: domain::ServerId::from_uuid(uuid::Uuid::nil()),
+        isolation: IsolationKey::Shared,
+    };
+    let wanted = [(server, desired("a")), (key(1), desired("a"))];
+    statuses.fail(&wanted.into(), "no Podman");
+    let failed = SandboxStatus::Failed {
+        message: "no Podman".to_owned(),
+        will_retry: true,
+    };
+    let id = domain::ServerId::from_uuid(uuid::Uuid::nil());
+    assert_eq!(statuses.of_server(id), std::slice::from_ref(&failed));
+    assert_eq!(statuses.get(&key(1)), Some(failed));
+}
+
 #[tokio::test]
 async fn all_tasks_stop_in_the_middle_of_a_start() {
     let house = House::new().await;
