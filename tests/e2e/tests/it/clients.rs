@@ -49,13 +49,20 @@ fn the_official_python_client_finds_everything_that_the_protocol_has() {
 fn inspector(node: &Path, modules: &Path, args: &[&str], program: &Program) -> Output {
     let bin = node.parent().unwrap().display().to_string();
     let path = std::env::var("PATH").unwrap_or_default();
+    // The inspector gives a server that it starts no variables but those that it is told.
+    let data = format!("ARCHESTRA_DATA_DIR={}", program.data().display());
+    let config = program.directory().join("config.toml");
+    let config = format!("ARCHESTRA_CONFIG={}", config.display());
+    let variables: &[&str] = match args[0].starts_with("http") {
+        true => &[],
+        false => &["-e", &data, "-e", &config],
+    };
     e2e::command(modules.join(".bin/mcp-inspector"))
         .arg("--cli")
+        .args(variables)
         .args(args)
         .args(["--format", "json", "-q"])
         .env("PATH", format!("{bin}:{path}"))
-        .env("ARCHESTRA_DATA_DIR", program.data())
-        .env("ARCHESTRA_CONFIG", program.directory().join("config.toml"))
         .output()
         .unwrap()
 }
