@@ -25,10 +25,14 @@ const SETTLE: Duration = Duration::from_millis(500);
 pub(crate) fn measure(_: &Built, figures: &mut Figures) -> Result<(), Failure> {
     let installed = Installed::new(&["idle_stop = \"2s\""]);
     let mut session = installed.session()?;
-    session.echo("echo")?;
-    let containers = installed.containers()?;
-    let container = containers.first().ok_or("no container runs")?;
-    let inside = Inside::of(container)?;
+    // It may be stopped again while it is looked at.
+    let seen = wait_for("the server is seen to run", STOPPED_TIMEOUT, || {
+        session.echo("echo").ok()?;
+        let container = installed.containers().ok()?.into_iter().next()?;
+        let inside = Inside::of(&container).ok()?;
+        Some((container, inside))
+    });
+    let (container, inside) = &seen;
     let directory = installed.program.world().podman_root();
     let directory = directory.parent().ok_or("it is in a folder")?;
 
@@ -44,7 +48,7 @@ pub(crate) fn measure(_: &Built, figures: &mut Figures) -> Result<(), Failure> {
         ours.push(began.elapsed());
 
         std::thread::sleep(SETTLE);
-        let mut run = podman_run(directory, container, &inside)?;
+        let mut run = podman_run(directory, container, inside)?;
         let began = Instant::now();
         let mut piped = Piped::begin(&mut run)?;
         piped.echo("echo")?;

@@ -45,8 +45,10 @@ impl Installed {
 
     /// Returns its containers that run, as Podman shows them.
     pub(crate) fn containers(&self) -> Result<Vec<Value>, Failure> {
+        // Those of another program, which has ended, may still be on their way out.
+        let label = format!("label=archestra.instance={}", self.program.instance());
         let mut list = self.podman();
-        list.args(["ps", "--quiet"]);
+        list.args(["ps", "--quiet", "--filter", &label]);
         let ids = String::from_utf8(list.output()?.stdout)?;
         let ids: Vec<&str> = ids.lines().collect();
         if ids.is_empty() {
