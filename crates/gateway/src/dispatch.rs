@@ -1,6 +1,6 @@
 //! What clients of the `initialize` era ask, and who answers.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{Caller, IsolationKey, ServerSlug};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     CallError, Gateway, ListKind, Shared, policy, pool,
+    reply::{UnderWay, give_back, is_over, pass},
     requests::Asked,
     session::{Capabilities, Out, Route, Session},
     upstream::Upstream,
@@ -24,8 +25,6 @@ use crate::{
 const BATCH_MAX: usize = 64;
 /// What comes before one answer and was not read yet.
 const OUT_MAX: usize = 256;
-/// How long clients have to read what they were told at the shutdown.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Which servers an address stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -499,70 +498,6 @@ impl Shared {
                 act(&upstream);
             }
         }
-    }
-}
-
-/// A client's request that is under way; over when it is dropped.
-struct UnderWay {
-    session: Arc<Session>,
-    id: Box<RawValue>,
-    over: CancellationToken,
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.session.end_request(&self.id);
-        self.over.cancel();
-    }
-}
-
-/// Waits until nothing is to be sent to the session's client any more.
-async fn is_over(shared: &Shared, session: &Session) {
-    let shutdown = async {
-        shared.shutdown.cancelled().await;
-        tokio::time::sleep(SHUTDOWN_GRACE).await;
-    };
-    tokio::select! {
-        () = session.over.cancelled() => {}
-        () = shutdown => {}
-    }
-}
-
-/// Passes messages on until `answers` answers were among them or the client hangs up.
-async fn pass(
-    first: Vec<Bytes>,
-    messages: &mut mpsc::Receiver<Out>,
-    mut answers: usize,
-    sender: &mpsc::Sender<Bytes>,
-    session: &Session,
-) {
-    for bytes in first {
-        if sender.send(bytes).await.is_err() {
-            return;
-        }
-    }
-    while 0 < answers {
-        let out = tokio::select! {
-            () = sender.closed() => return,
-            out = messages.recv() => out,
-        };
-        let Some(out) = out else { return };
-        answers -= usize::from(matches!(out, Out::Answer(_)));
-        let Ok(permit) = sender.reserve().await else {
-            return give_back(session, out);
-        };
-        match out {
-            Out::Message(bytes, _) | Out::Answer(bytes) => permit.send(bytes),
-        }
-    }
-}
-
-/// Keeps what a client that has hung up may still read on its other stream. Answers are not: they
-/// belong to the request's own stream.
-fn give_back(session: &Session, out: Out) {
-    if let Out::Message(bytes, unread) = out {
-        // There may be no room for it.
-        let _sent = session.send(bytes, unread);
     }
 }
 

@@ -23,9 +23,16 @@
 //! **Invariant:** nothing here knows HTTP status codes, SQL or containers. A connection comes from
 //! [`Connect`], and what is to be remembered goes to [`Records`].
 //!
+//! **Invariant:** what has gone out to a server is never sent again by itself; what has not, or what
+//! the server says it has not taken, is sent once more.
+//!
+//! **Invariant:** what a server asks or tells reaches the client whose call it belongs to. Where that
+//! cannot be told, a question is refused, and what is told is kept from all but one person's clients.
+//!
 //! **Invariant:** no client waits for another: what goes to a client goes into a bounded queue of
 //! its own, and what does not fit is dropped (a notification) or fails (a question).
 
+mod activity;
 mod call;
 mod conversation;
 mod dispatch;
@@ -34,6 +41,7 @@ mod lists;
 mod policy;
 mod pool;
 mod questions;
+mod reply;
 mod requests;
 mod session;
 mod settings;

@@ -13,7 +13,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     CallError,
+    activity::{Activity, Hold},
     lists::Reading,
     session::{Route, Session},
     table::ServerView,
@@ -117,19 +118,6 @@ pub(crate) struct Queued {
 }
 
 pub(crate) type Answer = Result<Result<Box<RawValue>, Box<RawValue>>, CallError>;
-
-/// Where a request is, and what keeps its deadline away.
-struct Activity {
-    began: Instant,
-    last_ms: AtomicU64,
-    questions: AtomicU32,
-    /// QUEUED, and then one of the others for good.
-    stage: AtomicU8,
-}
-
-const QUEUED: u8 = 0;
-const SENT: u8 = 1;
-const GIVEN_UP: u8 = 2;
 
 /// A request to a server.
 pub(crate) struct Request<'a> {
@@ -521,10 +509,7 @@ impl Upstream {
             Arc::ptr_eq(&route.session, session)
         });
         let held: Vec<Arc<Activity>> = of_session.map(|it| it.activity.clone()).collect();
-        for activity in &held {
-            activity.questions.fetch_add(1, Ordering::Relaxed);
-        }
-        Hold { held }
+        Hold::new(held)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -549,64 +534,8 @@ impl Queued {
     /// Returns what is to be sent; `None` where whoever asked has given up. From here on the server
     /// may have heard of it.
     pub(crate) fn take(self) -> Option<Outgoing> {
-        let is_wanted = self.activity.is_none_or(|it| it.set(SENT));
+        let is_wanted = self.activity.is_none_or(|it| it.send());
         is_wanted.then_some(self.outgoing)
-    }
-}
-
-struct Hold {
-    held: Vec<Arc<Activity>>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        for activity in &self.held {
-            activity.note();
-            activity.questions.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            last_ms: AtomicU64::new(0),
-            questions: AtomicU32::new(0),
-            stage: AtomicU8::new(QUEUED),
-        }
-    }
-
-    fn note(&self) {
-        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(passed, Ordering::Relaxed);
-    }
-
-    /// Returns a later deadline, if there was life since the last one.
-    fn deadline(&self, limit: Duration) -> Option<Instant> {
-        let now = Instant::now();
-        if 0 < self.questions.load(Ordering::Relaxed) {
-            return Some(now + limit);
-        }
-        let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-        let deadline = self.began + last + limit;
-        (now < deadline).then_some(deadline)
-    }
-
-    /// Keeps the writer from sending the request. Returns whether it has not gone out.
-    fn give_up(&self) -> bool {
-        self.set(GIVEN_UP) || self.stage.load(Ordering::Acquire) == GIVEN_UP
-    }
-
-    fn is_sent(&self) -> bool {
-        self.stage.load(Ordering::Acquire) == SENT
-    }
-
-    fn set(&self, stage: u8) -> bool {
-        let set = self
-            .stage
-            .compare_exchange(QUEUED, stage, Ordering::AcqRel, Ordering::Acquire);
-        set.is_ok()
     }
 }
 

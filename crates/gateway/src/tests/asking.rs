@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::bed::*;
+use super::{bed::*, client::*};
 use crate::{CallTarget, Scope, Settings};
 
 /// Asks `method` in the middle of each call, and answers the call with what it was told.

@@ -6,7 +6,7 @@ use expect_test::expect;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::bed::*;
+use super::{bed::*, client::*};
 use crate::{CallError, CallTarget, PostReply, Scope, Settings};
 
 /// A server whose calls a test answers itself, and what it got.

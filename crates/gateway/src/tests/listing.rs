@@ -3,7 +3,7 @@
 use domain::{Access, ToolRule};
 use serde_json::{Value, json};
 
-use super::bed::*;
+use super::{bed::*, client::*};
 use crate::Scope;
 
 fn names(list: &Value, key: &str) -> Vec<String> {

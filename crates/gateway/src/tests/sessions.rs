@@ -4,7 +4,7 @@ use domain::Access;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use super::bed::*;
+use super::{bed::*, client::*};
 use crate::{PostReply, Refusal, Scope, Settings};
 
 #[tokio::test(start_paused = true)]
