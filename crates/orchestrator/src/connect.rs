@@ -114,7 +114,7 @@ async fn open_process(
     };
     let process = line.open_process(open).await;
     let process = process.map_err(|err| failed(error_chain(&err)))?;
-    let log = shared.logs.of(row.stored.id);
+    let log = shared.directory.logs.of(row.stored.id);
     log.note(
         shared.now(),
         format!("process {} started for {isolation}", process.pid()),

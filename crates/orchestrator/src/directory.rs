@@ -11,12 +11,16 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use domain::{HostPort, InstallId, Isolation, ServerId, ServerSlug, ServerSpec, Source};
+use domain::{HostPort, InstallId, Isolation, ServerId, ServerSlug, ServerSpec, Source, Timestamp};
+use egress::Subject;
 use gateway::{ListKind, ServerLists, ServerView};
 use serde_json::value::RawValue;
 use store::{StoredInstall, StoredServer};
 
-use crate::{Error, Shared};
+use crate::{Error, Shared, logs::Logs};
+
+/// Installs whose last refusal is remembered.
+const REFUSALS_MAX: usize = 256;
 
 /// What is wanted, as of the last change.
 #[derive(Default)]
@@ -24,6 +28,9 @@ pub struct Directory {
     rows: ArcSwap<BTreeMap<ServerId, Arc<Row>>>,
     /// What installs that are under way may reach.
     install_hosts: Mutex<HashMap<InstallId, BTreeSet<HostPort>>>,
+    /// What the way out has refused an install last, for the reason of its failure.
+    install_refusals: Mutex<HashMap<InstallId, String>>,
+    pub(crate) logs: Logs,
 }
 
 /// A server and the install that it runs from.
@@ -91,6 +98,36 @@ impl Directory {
         let hosts = self.install_hosts.lock();
         let hosts = hosts.expect("no code panics while it holds the lock");
         hosts.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Notes a refusal of the way out where a person looks for the reason why something does not
+    /// work: in the server's log, or in the failure of the install.
+    pub(crate) fn note_refusal(&self, subject: Subject, reason: &str, now: Timestamp) {
+        match subject {
+            Subject::Server(id) => {
+                let name = self.row(id).map(|it| it.stored.slug.to_string());
+                let name = name.unwrap_or_else(|| "NAME".to_owned());
+                self.logs.of(id).note(
+                    now,
+                    format!("the way out: {reason} (`archestra servers allow {name} HOST:PORT`)"),
+                );
+            }
+            Subject::Install(id) => {
+                let all = self.install_refusals.lock();
+                let mut all = all.expect("no code panics while it holds the lock");
+                if REFUSALS_MAX <= all.len() {
+                    all.clear();
+                }
+                all.insert(id, reason.to_owned());
+            }
+        }
+    }
+
+    /// Returns what the way out has refused an install last, and forgets it.
+    pub(crate) fn take_refusal(&self, id: InstallId) -> Option<String> {
+        let all = self.install_refusals.lock();
+        all.expect("no code panics while it holds the lock")
+            .remove(&id)
     }
 
     pub(crate) fn set_install_hosts(&self, id: InstallId, hosts: BTreeSet<HostPort>) {
@@ -176,7 +213,7 @@ async fn read(
     }
     for id in former.keys().filter(|it| !rows.contains_key(it)) {
         gateway.remove_server(*id);
-        shared.logs.forget(*id);
+        shared.directory.logs.forget(*id);
     }
     shared.wants.activate();
     Ok(())

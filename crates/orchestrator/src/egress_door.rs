@@ -47,6 +47,7 @@ pub fn egress_for(
     let records = Arc::new(EgressRecords {
         audit,
         clock,
+        directory: directory.clone(),
         refused: Mutex::default(),
     });
     let broker = Broker::new(settings, proxies, allow_list, resolver, records);
@@ -130,6 +131,7 @@ impl AllowList for Allowed {
 struct EgressRecords {
     audit: AuditQueue,
     clock: Arc<dyn Clock>,
+    directory: Arc<Directory>,
     refused: Mutex<Refused>,
 }
 
@@ -179,6 +181,8 @@ impl EgressAudit for EgressRecords {
                 let Some(before) = self.count_refusal(who.subject, &target) else {
                     return;
                 };
+                let now = self.clock.now();
+                self.directory.note_refusal(who.subject, &reason, now);
                 detail["reason"] = reason.into();
                 detail["equal_before"] = before.equal_before.into();
                 if before.others_before != 0 {

@@ -316,6 +316,10 @@ async fn run(shared: &Arc<Shared>, id: InstallId, cancel: &CancellationToken) ->
         // The lines to the sandboxes end with the program, and a command may have noticed first.
         Some(Err(_)) if cancel.is_cancelled() => {}
         Some(Err(reason)) => {
+            let reason = match shared.directory.take_refusal(id) {
+                Some(refusal) => format!("{reason}; the way out: {refusal}"),
+                None => reason,
+            };
             tracing::warn!(install.id = %id, package = install.package.name, reason, "Install failed");
             note_end(shared, id, InstallState::Failed, Some(&reason)).await;
         }

@@ -61,7 +61,7 @@ pub use crate::logs::{LogLine, LogStream};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
-use crate::{install::Installer, logs::Logs, reconciler::Statuses, wants::Wants};
+use crate::{install::Installer, reconciler::Statuses, wants::Wants};
 pub use store::{AuditFilter, AuditFrom, AuditRow, InstallStep, StoredInstall, StoredToken};
 
 /// What the system is made of. Only `cli` makes it.
@@ -97,7 +97,6 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) wants: Arc<Wants>,
     pub(crate) statuses: Statuses,
-    pub(crate) logs: Logs,
     pub(crate) installer: Installer,
     pub(crate) http: Box<dyn Fn() -> reqwest::Client + Send + Sync>,
     pub(crate) http_client: OnceLock<reqwest::Client>,
@@ -165,7 +164,6 @@ impl Shared {
             clock,
             wants: Arc::default(),
             statuses: Statuses::default(),
-            logs: Logs::default(),
             installer: Installer::default(),
             http,
             http_client: OnceLock::new(),

@@ -378,7 +378,12 @@ impl Orchestrator {
         lines_max: usize,
     ) -> Result<Vec<LogLine>, Error> {
         let row = self.find(name_or_id)?;
-        Ok(self.shared.logs.of(row.stored.id).after(after, lines_max))
+        Ok(self
+            .shared
+            .directory
+            .logs
+            .of(row.stored.id)
+            .after(after, lines_max))
     }
 
     /// Waits until a server has written more than `after` lines.
@@ -386,7 +391,7 @@ impl Orchestrator {
     /// Cancel safe.
     pub async fn wait_for_logs(&self, name_or_id: &str, after: u64) -> Result<(), Error> {
         let row = self.find(name_or_id)?;
-        let mut last = self.shared.logs.of(row.stored.id).last();
+        let mut last = self.shared.directory.logs.of(row.stored.id).last();
         // The log goes with its server; then there is nothing more to wait for.
         let _more = last.wait_for(|it| after < *it).await;
         Ok(())
@@ -508,7 +513,7 @@ pub(crate) async fn look_at(shared: &Arc<Shared>, slug: &ServerSlug) {
     if let Some(Err(err)) = looked
         && let Some(row) = shared.directory.row_by_slug(slug)
     {
-        let log = shared.logs.of(row.stored.id);
+        let log = shared.directory.logs.of(row.stored.id);
         log.note(shared.now(), error_chain(&err));
     }
 }

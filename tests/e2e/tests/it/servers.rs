@@ -231,6 +231,9 @@ fn a_server_reaches_the_host_that_a_person_has_allowed_and_no_other() {
         },
     );
     assert!(audited.contains("fetch"), "{audited}");
+    let log = program.cli(&["servers", "logs", "fetch"]);
+    let log = String::from_utf8_lossy(&log.stdout).into_owned();
+    assert!(log.contains("archestra servers allow fetch"), "{log}");
 
     // Allowed while it runs: the next connection passes, and nothing is started anew.
     program.json(&["servers", "allow", "fetch", &other.host()]);
