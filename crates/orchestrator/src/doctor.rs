@@ -4,7 +4,11 @@ use std::path::Path;
 
 use domain::{Registry, Source};
 
-use crate::{Error, Orchestrator, sandbox_error};
+use crate::{
+    Error, Orchestrator,
+    install::{self, registries::RegistryCheck},
+    sandbox_error,
+};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +37,7 @@ impl Orchestrator {
         findings.push(self.bridge());
         findings.push(self.space());
         findings.extend(self.certificates());
-        findings.push(self.registries());
+        findings.extend(self.registries().await);
         findings.extend(self.failing_servers().await?);
         Ok(findings)
     }
@@ -152,16 +156,37 @@ impl Orchestrator {
         ))
     }
 
-    fn registries(&self) -> Finding {
-        let set = &self.shared.settings.registries;
-        let of = |url: &Option<String>| match url {
-            Some(url) => format!("`{url}`"),
-            None => "as the base image's tools are set".to_owned(),
+    /// Tries the registries from where packages are fetched, which needs a sandbox.
+    async fn registries(&self) -> Vec<Finding> {
+        let checks = match install::registries::check(&self.shared).await {
+            Ok(checks) => checks,
+            Err(reason) => {
+                return vec![warning(
+                    "registries",
+                    format!("they cannot be tried: {reason}"),
+                    "mend what is wrong with Podman or the image first",
+                )];
+            }
         };
-        ok(
-            "registries",
-            format!("npm: {}; PyPI: {}", of(&set.npm), of(&set.pypi)),
-        )
+        let told = |check: RegistryCheck| {
+            let name = check.registry.as_str();
+            match check.address {
+                Err(reason) => warning(
+                    "registries",
+                    format!("{name}: {reason}"),
+                    &format!("name it in the settings: `registries.{name}`"),
+                ),
+                Ok(url) if check.unreachable.is_empty() => {
+                    ok("registries", format!("{name}: `{url}` can be reached"))
+                }
+                Ok(url) => warning(
+                    "registries",
+                    format!("{name}: `{url}`: {}", check.unreachable.join("; ")),
+                    "behind a mirror with a private address, allow its range: `egress.allow_ranges`; behind a proxy, set `HTTPS_PROXY` for the program",
+                ),
+            }
+        };
+        checks.into_iter().map(told).collect()
     }
 
     async fn failing_servers(&self) -> Result<Vec<Finding>, Error> {

@@ -20,6 +20,7 @@
 mod builder;
 mod npm;
 mod pypi;
+pub(crate) mod registries;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -317,7 +318,7 @@ async fn run(shared: &Arc<Shared>, id: InstallId, cancel: &CancellationToken) ->
         Some(Err(_)) if cancel.is_cancelled() => {}
         Some(Err(reason)) => {
             let reason = match shared.directory.take_refusal(id) {
-                Some(refusal) => format!("{reason}; the way out: {refusal}"),
+                Some(refusal) => format!("the way out: {refusal}; {reason}"),
                 None => reason,
             };
             tracing::warn!(install.id = %id, package = install.package.name, reason, "Install failed");

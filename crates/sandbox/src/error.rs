@@ -88,9 +88,12 @@ impl SandboxError {
                     .to_owned(),
             ),
             Self::BackendUnavailable { hint, .. } => Some(hint.clone()),
-            Self::ImageMissing { .. } => Some(
+            Self::ImageMissing { image } if image.starts_with("localhost/") => Some(
                 "run `archestra image build`, or name another image in the settings".to_owned(),
             ),
+            Self::ImageMissing { image } => Some(format!(
+                "get it with `podman pull {image}`, or leave `sandbox.image` out and run `archestra image build`"
+            )),
             Self::FolderRefused { fix, .. } => Some(fix.clone()),
             Self::VolumeMissing { .. } => Some("install the server again".to_owned()),
             Self::Exited {

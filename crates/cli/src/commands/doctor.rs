@@ -24,7 +24,7 @@ pub(crate) async fn run(
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
     let answers = match Api::find(finder) {
-        Ok(mut api) => api.get("/doctor").await,
+        Ok(mut api) => with_ports(&mut api).await,
         Err(err) => Err(err),
     };
     let answer = match answers {
@@ -54,6 +54,19 @@ fn show(finding: &Value) {
     if let Some(fix) = finding["fix"].as_str() {
         output::line(format!("         fix: {}", output::harmless(fix)));
     }
+}
+
+/// Asks the running program, and adds where it answers.
+async fn with_ports(api: &mut Api) -> anyhow::Result<Value> {
+    let mut answer = api.get("/doctor").await?;
+    let status = api.get("/status").await?;
+    let addresses = list(&status, "addresses").iter().filter_map(Value::as_str);
+    let message = addresses.collect::<Vec<_>>().join(", ");
+    if let Some(findings) = answer["findings"].as_array_mut() {
+        let message = format!("the program answers at {message}");
+        findings.insert(0, finding("ports", "ok", message, None));
+    }
+    Ok(answer)
 }
 
 /// Looks at what can be seen from outside.
