@@ -85,7 +85,9 @@ fn a_failed_step_is_told_and_can_be_tried_again() {
     assert!(said.contains("fetch"), "{said}");
     let failed = wait_for_status(&program, "again", &["install_failed"]);
     assert!(failed.to_string().contains("\"failed\""), "{failed}");
-    assert_eq!(Counts::of(&program).volumes, 0);
+    wait_for("its volume is gone", Duration::from_secs(20), || {
+        (Counts::of(&program).volumes == 0).then_some(())
+    });
     program.json(&["servers", "retry", "again"]);
     wait_for_status(&program, "again", &["running", "ready"]);
     assert!(program.call("again", "echo", r#"{"text":"x"}"#).is_ok());

@@ -1,5 +1,7 @@
 //! The real program with real servers, clients, containers and bad luck.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod chaos;
 mod clients;
 mod failures;
