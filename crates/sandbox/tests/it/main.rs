@@ -12,4 +12,5 @@ mod inside;
 mod machine;
 mod root;
 mod rootless;
+mod seeds;
 mod suite;
