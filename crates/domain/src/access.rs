@@ -2,26 +2,31 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PrincipalName, ServerSlug, TokenId};
+use crate::{ChatId, PrincipalName, ServerSlug, TokenId};
 
 /// Who asks for something, on whose behalf, and what they may use.
 ///
 /// It is made once, where a request comes in, and passed down; nothing below looks at a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     pub principal: PrincipalName,
     /// The token that the caller came in with; `None` for a browser's session.
     pub token: Option<TokenId>,
     pub kind: CallerKind,
+    /// The chat that a model's call is made in, or that a client has named, one of its principal's.
+    pub chat: Option<ChatId>,
     pub access: Access,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CallerKind {
     /// The person in front of the program: its UI or its command line.
     Person,
     /// An MCP client.
     Client,
+    /// A model, in a chat of this program's own.
+    Chat,
 }
 
 /// Which servers and tools a client may see and call.

@@ -15,9 +15,23 @@ pub struct Id<K> {
 /// The kinds that an [`Id`] can have. They have no values.
 pub mod kind {
     #[derive(Debug)]
+    pub enum Approval {}
+    #[derive(Debug)]
+    pub enum Chat {}
+    #[derive(Debug)]
+    pub enum Grant {}
+    #[derive(Debug)]
     pub enum Install {}
     #[derive(Debug)]
     pub enum Instance {}
+    #[derive(Debug)]
+    pub enum Message {}
+    #[derive(Debug)]
+    pub enum Provider {}
+    #[derive(Debug)]
+    pub enum Rule {}
+    #[derive(Debug)]
+    pub enum Run {}
     #[derive(Debug)]
     pub enum Secret {}
     #[derive(Debug)]
@@ -26,11 +40,25 @@ pub mod kind {
     pub enum Token {}
 }
 
+/// Names one request for a person's approval of a call.
+pub type ApprovalId = Id<kind::Approval>;
+/// Names one chat.
+pub type ChatId = Id<kind::Chat>;
+/// Names one permission that a person has given.
+pub type GrantId = Id<kind::Grant>;
 /// Names one attempt to install a package. What it made bears this name.
 pub type InstallId = Id<kind::Install>;
 /// Names one installation of this program. What it makes outside of itself bears this name, so that
 /// two on one machine never take each other's things for their own.
 pub type InstanceId = Id<kind::Instance>;
+/// Names one message of a chat.
+pub type MessageId = Id<kind::Message>;
+/// Names one place that models are asked at.
+pub type ProviderId = Id<kind::Provider>;
+/// Names one rule about tools.
+pub type RuleId = Id<kind::Rule>;
+/// Names one answer of a model, with all its calls of tools.
+pub type RunId = Id<kind::Run>;
 /// Names one sealed value in the vault.
 pub type SecretId = Id<kind::Secret>;
 /// Names one MCP server. It stays the same over restarts and upgrades.

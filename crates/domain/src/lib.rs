@@ -14,8 +14,11 @@
 mod access;
 mod clock;
 mod hash;
+mod hidden_text;
 mod host_port;
 mod id;
+mod pin;
+mod policy;
 mod principal;
 mod sandbox_spec;
 mod secret;
@@ -26,8 +29,14 @@ pub mod wire;
 pub use crate::access::{Access, Caller, CallerKind, ToolRule};
 pub use crate::clock::{Clock, Timestamp};
 pub use crate::hash::{CanonicalForm, SpecHash};
+pub use crate::hidden_text::{HiddenCharacter, hidden_characters, show_hidden};
 pub use crate::host_port::{HostPort, HostPortError};
-pub use crate::id::{Id, InstallId, InstanceId, SecretId, ServerId, TokenId, kind};
+pub use crate::id::{
+    ApprovalId, ChatId, GrantId, Id, InstallId, InstanceId, MessageId, ProviderId, RuleId, RunId,
+    SecretId, ServerId, TokenId, kind,
+};
+pub use crate::pin::{ToolPin, ToolPinError, canonical_sha256};
+pub use crate::policy::{Effect, PolicyRule, Standing, ToolChanges, ToolGlob, ToolGlobError};
 pub use crate::principal::{IsolationKey, PrincipalError, PrincipalName};
 pub use crate::sandbox_spec::{DesiredSandbox, Limits, MountSource, SandboxMount, SandboxSpec};
 pub use crate::secret::Secret;

@@ -20,7 +20,9 @@ pub const SLUG_LEN_MAX: usize = 24;
 const SEPARATOR: &str = "__";
 const HASH_DIGITS: usize = 8;
 /// Slugs that are path segments of the gateway's own.
-const RESERVED: [&str; 2] = ["archestra", "profiles"];
+const RESERVED: [&str; 1] = ["profiles"];
+/// The slug of the server that is built in.
+const BUILT_IN: &str = "archestra";
 
 /// A short name for a server, unique among the installed ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +69,18 @@ impl ServerSlug {
         })
     }
 
+    /// Returns the slug of the server that is built in, which no other can have.
+    pub fn built_in() -> Self {
+        Self {
+            text: BUILT_IN.to_owned(),
+        }
+    }
+
+    /// Whether it is that of the built-in server: it may be referred to, and not be given.
+    pub fn is_built_in(&self) -> bool {
+        self.text == BUILT_IN
+    }
+
     /// Makes a slug of a package's name or a host, as near to it as the rules allow.
     ///
     /// `@modelcontextprotocol/server-everything` becomes `everything`.
@@ -92,7 +106,8 @@ impl ServerSlug {
         }
         text.truncate(SLUG_LEN_MAX);
         let text = text.trim_matches('-');
-        Self::new(text).unwrap_or_else(|_| Self {
+        let slug = Self::new(text).ok().filter(|it| !it.is_built_in());
+        slug.unwrap_or_else(|| Self {
             text: "server".to_owned(),
         })
     }

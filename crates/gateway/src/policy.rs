@@ -59,6 +59,7 @@ mod tests {
             principal: PrincipalName::owner(),
             token: None,
             kind: CallerKind::Client,
+            chat: None,
             access: Access {
                 servers: servers.map(|it| it.iter().map(|it| slug(it)).collect()),
                 tools: tools.map(|it| it.iter().map(|(s, t)| rule(s, t)).collect()),

@@ -75,6 +75,7 @@ impl Orchestrator {
                 TokenKind::Owner => CallerKind::Person,
                 TokenKind::Client => CallerKind::Client,
             },
+            chat: None,
             access: stored.access,
         };
         shared
@@ -98,6 +99,7 @@ impl Orchestrator {
             principal: PrincipalName::owner(),
             token: None,
             kind: CallerKind::Person,
+            chat: None,
             access: Access::default(),
         };
         let tokens = self.shared.store.tokens().await.map_err(Error::of_store)?;
@@ -224,6 +226,7 @@ impl Orchestrator {
             principal: it.principal,
             token: None,
             kind: CallerKind::Person,
+            chat: None,
             access: Access::default(),
         }))
     }

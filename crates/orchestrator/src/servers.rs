@@ -83,6 +83,12 @@ impl Orchestrator {
         let id = ServerId::from_uuid(uuid::Uuid::now_v7());
         let name = source_name(&spec.source);
         let slug = match slug {
+            Some(slug) if slug.is_built_in() => {
+                return Err(Error::invalid_with(
+                    format!("server name `{slug}` is taken by the program itself"),
+                    "choose another one",
+                ));
+            }
             Some(slug) => slug,
             None => self.free_slug(&ServerSlug::suggest(&name)),
         };
@@ -456,6 +462,7 @@ impl Orchestrator {
             principal: domain::PrincipalName::owner(),
             token: None,
             kind: domain::CallerKind::Person,
+            chat: None,
             access: domain::Access {
                 servers: Some([row.stored.slug.clone()].into()),
                 tools: None,

@@ -208,6 +208,7 @@ fn person() -> Caller {
         principal: PrincipalName::owner(),
         token: None,
         kind: CallerKind::Person,
+        chat: None,
         access: Access::default(),
     }
 }

@@ -482,6 +482,7 @@ pub(super) fn caller_of(principal: &str, token: u128) -> Caller {
         principal: principal.parse::<PrincipalName>().unwrap(),
         token: Some(TokenId::from_uuid(uuid::Uuid::from_u128(token))),
         kind: CallerKind::Client,
+        chat: None,
         access: Access::default(),
     }
 }

@@ -7,6 +7,7 @@ fn a_token_that_was_revoked_while_it_was_looked_up_is_not_remembered() {
         principal: PrincipalName::owner(),
         token: None,
         kind: CallerKind::Client,
+        chat: None,
         access: Access::default(),
     };
     let now = Timestamp::default();

@@ -198,6 +198,7 @@ pub(crate) fn person() -> Caller {
         principal: PrincipalName::owner(),
         token: None,
         kind: CallerKind::Person,
+        chat: None,
         access: Access::default(),
     }
 }
