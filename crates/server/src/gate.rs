@@ -70,7 +70,7 @@ pub(crate) async fn people_only(request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>();
     match caller.map(|it| it.kind) {
         Some(CallerKind::Person) => next.run(request).await,
-        Some(CallerKind::Client) => {
+        Some(CallerKind::Client | CallerKind::Chat) => {
             let message = "this token is for MCP clients, and good for `/mcp` only";
             ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).into_response()
         }

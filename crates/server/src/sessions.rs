@@ -143,7 +143,8 @@ async fn whoami(Extension(caller): Extension<Caller>) -> Json<WhoamiBody> {
     Json(WhoamiBody {
         kind: match caller.kind {
             CallerKind::Person => CallerKindBody::Person,
-            CallerKind::Client => CallerKindBody::Client,
+            // No model comes in over HTTP.
+            CallerKind::Client | CallerKind::Chat => CallerKindBody::Client,
         },
         principal: caller.principal.to_string(),
         token: caller.token.map(|it| it.to_string()),
