@@ -79,7 +79,7 @@ async fn a_body_that_is_wrong_is_refused_with_the_name_of_the_field() {
         r#"{"source": {"kind": "remote", "url": "http://x"}, "slug": "archestra"}"#,
         expect![[r#"
             400 Bad Request
-            {"code":"invalid","message":"`slug`: server name `archestra` is taken by the program itself at line 1 column 70"}"#]],
+            {"code":"invalid","message":"server name `archestra` is taken by the program itself","hint":"choose another one"}"#]],
     )
     .await;
     check(
