@@ -9,6 +9,7 @@ use crate::command::{cargo, output, root};
 
 /// Which crate may use which of ours. An arrow that is not here is not there.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("agent", &["domain"]),
     ("auth", &["domain"]),
     ("bridge", &["domain"]),
     (
@@ -34,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "orchestrator",
         &[
-            "auth", "domain", "egress", "gateway", "mcp", "sandbox", "store",
+            "agent", "auth", "domain", "egress", "gateway", "mcp", "sandbox", "store",
         ],
     ),
     ("sandbox", &["domain"]),
@@ -48,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The end-to-end tests stand outside of the house.
 const EVERYTHING: &[&str] = &[
+    "agent",
     "auth",
     "bridge",
     "cli",
