@@ -108,6 +108,9 @@ pub trait Records: Send + Sync {
 
     /// Stores the lists of a server that were read from it just now.
     async fn lists_read(&self, server: ServerId, lists: &ServerLists);
+
+    /// Notes that [`Gateway::upstreams`] of a server may be others than before. It must not wait.
+    fn conversation_changed(&self, server: ServerId);
 }
 
 /// A call, for whoever reads the audit.
@@ -164,10 +167,10 @@ impl Gateway {
             sessions: Sessions::new(settings),
             settings,
             connect,
+            pool: Pool::new(records.clone()),
             records,
             table: ArcSwap::default(),
             views: Mutex::default(),
-            pool: Pool::default(),
             tasks,
             shutdown,
         });

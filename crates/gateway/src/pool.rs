@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    CallError, Settings, Shared, conversation,
+    CallError, Records, Settings, Shared, conversation,
     table::Entry,
     upstream::{Ended, Upstream},
 };
@@ -21,8 +21,8 @@ use crate::{
 type Key = (ServerId, IsolationKey);
 
 /// One place for each server and isolation key that is used.
-#[derive(Default)]
 pub(crate) struct Pool {
+    records: Arc<dyn Records>,
     // Invariant: a slot that is not in here is `Empty` for good: whoever began to fill it finds so.
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
 }
@@ -85,9 +85,12 @@ pub(crate) async fn get(
         Found::Begun(state, slot, isolation, failures) => {
             let starting = Starting {
                 settings: shared.settings,
+                records: shared.records.clone(),
+                server: entry.view.id,
                 slot,
                 failures,
             };
+            shared.records.conversation_changed(entry.view.id);
             let task = start(shared.clone(), entry.clone(), isolation, starting);
             shared.tasks.spawn(task);
             (state, true)
@@ -115,19 +118,24 @@ pub(crate) async fn get(
 /// A slot that is being filled. When it is dropped before, that is a failure.
 struct Starting {
     settings: Settings,
+    records: Arc<dyn Records>,
+    server: ServerId,
     slot: Arc<Slot>,
     failures: u32,
 }
 
 impl Starting {
     fn end(&self, end: impl FnOnce() -> State) {
-        self.slot.state.send_if_modified(|it| {
+        let has_ended = self.slot.state.send_if_modified(|it| {
             let is_wanted = matches!(it, State::Starting);
             if is_wanted {
                 *it = end();
             }
             is_wanted
         });
+        if has_ended {
+            self.records.conversation_changed(self.server);
+        }
     }
 }
 
@@ -215,6 +223,13 @@ fn after(settings: &Settings, upstream: &Upstream, failures: u32) -> State {
 }
 
 impl Pool {
+    pub(crate) fn new(records: Arc<dyn Records>) -> Self {
+        Self {
+            records,
+            slots: Mutex::default(),
+        }
+    }
+
     /// Finds the conversation, or takes its place to begin it.
     fn look(
         &self,
@@ -293,6 +308,7 @@ impl Pool {
             if let State::Open { upstream, .. } = slot.state.send_replace(State::Empty) {
                 upstream.end_because(reason);
             }
+            self.records.conversation_changed(id);
         }
     }
 
@@ -316,6 +332,8 @@ impl Pool {
         if is_empty {
             slots.remove(&key);
         }
+        drop(slots);
+        self.records.conversation_changed(ended.server);
     }
 
     /// Returns the open conversations.

@@ -8,6 +8,7 @@ use std::{
 
 use domain::{Access, Caller, CallerKind, PrincipalName, Secret, Timestamp, TokenId};
 use store::{AuditEvent, NewToken, StoredToken, TokenKind};
+use tokio::sync::watch;
 
 use crate::{Error, Orchestrator, Shared};
 
@@ -174,6 +175,7 @@ impl Orchestrator {
         let revoked = self.shared.store.revoke_token(token.id, &audit).await;
         revoked.map_err(Error::of_store)?;
         self.shared.used_tokens.forget(&token.hash);
+        self.shared.revoked.send_replace(());
         self.gateway().end_sessions_of(token.id);
         Ok(())
     }
@@ -236,7 +238,14 @@ impl Orchestrator {
         let hash = auth::TokenHash::of(cookie).to_string();
         let revoked = self.shared.store.revoke_web_session(&hash).await;
         revoked.map_err(Error::of_store)?;
+        self.shared.revoked.send_replace(());
         Ok(())
+    }
+
+    /// Returns what changes when a token or a session is revoked: who holds something open for a
+    /// caller looks then whether that is still one.
+    pub fn revocations(&self) -> watch::Receiver<()> {
+        self.shared.revoked.subscribe()
     }
 
     fn later(&self, ms: u64) -> Timestamp {

@@ -210,10 +210,14 @@ async fn read(
         } else if was_there && !row.is_usable() {
             gateway.remove_server(*id);
         }
+        if !is_same {
+            shared.news.note(*id);
+        }
     }
-    for id in former.keys().filter(|it| !rows.contains_key(it)) {
+    for (id, row) in former.iter().filter(|(id, _)| !rows.contains_key(id)) {
         gateway.remove_server(*id);
         shared.directory.logs.forget(*id);
+        shared.news.note_removed(*id, row.stored.slug.clone());
     }
     shared.wants.activate();
     Ok(())

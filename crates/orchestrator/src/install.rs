@@ -34,7 +34,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::builder::Builder;
-use crate::{Error, Shared, connect, directory, error_chain, sandbox_error, servers};
+use crate::{Error, Event, Shared, connect, directory, error_chain, sandbox_error, servers};
 
 /// The steps of every install, in their order.
 pub(crate) const STEPS: [&str; 5] = ["prepare", "resolve", "fetch", "build", "check"];
@@ -335,6 +335,39 @@ async fn note_end(shared: &Shared, id: InstallId, state: InstallState, reason: O
     if let Err(err) = noted {
         tracing::error!(error = &err as &dyn std::error::Error, install.id = %id, "How an install ended is not written down");
     }
+    tell(shared, id).await;
+}
+
+/// Tells whoever looks how an install stands as a whole.
+async fn tell(shared: &Shared, id: InstallId) {
+    // Where it cannot be read, or is gone, there is nothing to tell.
+    if let Ok(Some(install)) = shared.store.install(id).await {
+        tell_of(
+            shared,
+            &install,
+            install.state,
+            None,
+            install.failure.clone(),
+        );
+    }
+}
+
+fn tell_of(
+    shared: &Shared,
+    install: &StoredInstall,
+    state: InstallState,
+    step: Option<(&'static str, StepState)>,
+    reason: Option<String>,
+) {
+    shared.events.publish(Event::InstallChanged {
+        server: install.server,
+        install: install.id,
+        attempt: install.attempt,
+        state,
+        step,
+        reason,
+    });
+    shared.news.note(install.server);
 }
 
 /// Starts a new server once, so that its tools are known.
@@ -366,6 +399,7 @@ impl Job<'_> {
         if !running.map_err(|err| error_chain(&err))? {
             return Ok(Outcome::Gone);
         }
+        tell(self.shared, id).await;
         let builder = Builder::new(self.shared, self.install);
         let (fetching, registry) = self.step(PREPARE, Box::pin(self.prepare(&builder))).await?;
         let resolution = self
@@ -391,6 +425,7 @@ impl Job<'_> {
             .await?;
         let finished = store.finish_install(id, &argv, size).await;
         if finished.map_err(|err| error_chain(&err))? {
+            tell(self.shared, id).await;
             Ok(Outcome::Ready)
         } else {
             Ok(Outcome::Gone)
@@ -407,6 +442,7 @@ impl Job<'_> {
         let name = STEPS[position as usize];
         let begun = store.begin_step(self.install.id, position, name).await;
         begun.map_err(|err| error_chain(&err))?;
+        self.tell(name, StepState::Running, None);
         let limit = self.shared.settings.install_step_timeout;
         let outcome = tokio::time::timeout(limit, work).await;
         let outcome = outcome.unwrap_or_else(|_elapsed| {
@@ -422,7 +458,20 @@ impl Job<'_> {
             .end_step(self.install.id, position, state, reason)
             .await;
         ended.map_err(|err| error_chain(&err))?;
+        self.tell(name, state, reason);
         outcome.map_err(|reason| format!("step `{name}`: {reason}"))
+    }
+
+    fn tell(&self, step: &'static str, state: StepState, reason: Option<&str>) {
+        let reason = reason.map(str::to_owned);
+        let running = InstallState::Running;
+        tell_of(
+            self.shared,
+            self.install,
+            running,
+            Some((step, state)),
+            reason,
+        );
     }
 
     async fn log(&self, position: u32, text: &str) {

@@ -17,6 +17,7 @@
 //! * `wants` are leases on sandboxes: of the gateway's conversations and of install jobs. The
 //!   reconciler makes true what is wanted and is the only one that makes or removes a container.
 //! * `install` turns a package into a volume, step by step, each of them in the store.
+//! * [`EventBus`] is where it is told what has changed, for whoever looks. Nothing in here listens.
 //!
 //! **Invariant:** nothing in here knows HTTP, WebSockets or the terminal. A use case takes domain
 //! types and returns domain types, so that the server, the CLI and the desktop shell share it.
@@ -34,8 +35,10 @@ mod directory;
 mod doctor;
 mod egress_door;
 mod error;
+mod events;
 mod install;
 mod logs;
+mod news;
 mod reconciler;
 mod records;
 mod servers;
@@ -49,6 +52,7 @@ use domain::{Clock, Timestamp};
 use gateway::Gateway;
 use sandbox::Sandbox;
 use store::{AuditQueue, Store};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use crate::access::{CreatedToken, NewClient};
@@ -57,12 +61,16 @@ pub use crate::directory::{Directory, Row};
 pub use crate::doctor::{Finding, FindingLevel};
 pub use crate::egress_door::egress_for;
 pub use crate::error::Error;
+pub use crate::events::{Delivery, Event, EventBus, EventPosition, EventSubscription, Published};
 pub use crate::logs::{LogLine, LogStream};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
-use crate::{install::Installer, reconciler::Statuses, wants::Wants};
-pub use store::{AuditFilter, AuditFrom, AuditRow, InstallStep, StoredInstall, StoredToken};
+use crate::{install::Installer, news::News, reconciler::Statuses, wants::Wants};
+pub use store::{
+    AuditFilter, AuditFrom, AuditRow, InstallState, InstallStep, StepState, StoredInstall,
+    StoredToken,
+};
 
 /// What the system is made of. Only `cli` makes it.
 pub struct Parts {
@@ -97,6 +105,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) wants: Arc<Wants>,
     pub(crate) statuses: Statuses,
+    pub(crate) events: EventBus,
+    pub(crate) news: News,
     pub(crate) installer: Installer,
     pub(crate) http: Box<dyn Fn() -> reqwest::Client + Send + Sync>,
     pub(crate) http_client: OnceLock<reqwest::Client>,
@@ -106,6 +116,8 @@ pub(crate) struct Shared {
     /// One change of the directory at a time.
     pub(crate) syncing: tokio::sync::Mutex<()>,
     pub(crate) used_tokens: access::UsedTokens,
+    /// Told when a token or a browser's session is no longer good.
+    pub(crate) revoked: watch::Sender<()>,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
 }
@@ -120,6 +132,7 @@ impl Orchestrator {
         tasks.spawn(reconciler::run(shared.clone()));
         tasks.spawn(access::keep_last_used(shared.clone()));
         tasks.spawn(records::keep_audit_bounded(shared.clone()));
+        tasks.spawn(news::publish(shared.clone()));
         install::resume(&shared).await?;
         let this = Self { shared };
         for slug in unknown {
@@ -131,6 +144,11 @@ impl Orchestrator {
     /// Returns the gateway, through which all calls go.
     pub fn gateway(&self) -> &Gateway {
         self.shared.gateway()
+    }
+
+    /// Returns where it is told what happens.
+    pub fn events(&self) -> &EventBus {
+        &self.shared.events
     }
 
     /// Returns what the program is set to, for people.
@@ -154,6 +172,11 @@ impl Shared {
             tasks,
             shutdown,
         } = parts;
+        let events = EventBus::new(
+            clock.clone(),
+            settings.events_kept_max,
+            settings.events_kept_bytes_max,
+        );
         let shared = Arc::new(Self {
             settings,
             store,
@@ -164,6 +187,8 @@ impl Shared {
             clock,
             wants: Arc::default(),
             statuses: Statuses::default(),
+            events,
+            news: News::default(),
             installer: Installer::default(),
             http,
             http_client: OnceLock::new(),
@@ -171,6 +196,7 @@ impl Shared {
             changing: tokio::sync::Mutex::default(),
             syncing: tokio::sync::Mutex::default(),
             used_tokens: access::UsedTokens::default(),
+            revoked: watch::Sender::default(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
         });

@@ -29,9 +29,14 @@ mod decide;
 mod memory;
 mod statuses;
 
-use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    sync::Arc,
+    time::Duration,
+};
 
-use domain::{DesiredSandbox, IsolationKey, SandboxKey};
+use domain::{DesiredSandbox, IsolationKey, SandboxKey, ServerId};
 use sandbox::{Action, Sandbox, SandboxError};
 use tokio::{
     task::JoinError,
@@ -102,9 +107,9 @@ impl Reconciler {
                     sandbox = self.shared.sandbox.name(),
                     "Reconciliation round failed"
                 );
-                self.shared
-                    .statuses
-                    .fail(&self.desired(), &sandbox_error(&err));
+                let message = sandbox_error(&err);
+                let changed = self.shared.statuses.fail(&self.desired(), &message);
+                self.tell(changed);
             }
             next_round = Instant::now() + self.shared.settings.reconcile_period;
         }
@@ -136,10 +141,15 @@ impl Reconciler {
             self.actions
                 .spawn(key, self.shared.tasks.track_future(task));
         }
-        self.shared
-            .statuses
-            .replace(statuses(&desired, &observed, &self.memory, now));
+        let statuses = statuses(&desired, &observed, &self.memory, now);
+        self.tell(self.shared.statuses.replace(statuses));
         Ok(())
+    }
+
+    fn tell(&self, changed: BTreeSet<ServerId>) {
+        for server in changed {
+            self.shared.news.note(server);
+        }
     }
 
     /// Says what should run: what somebody has a lease on, and what is kept warm.

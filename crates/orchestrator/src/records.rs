@@ -64,6 +64,13 @@ impl gateway::Records for GatewayRecords {
                 "Lists of a server not stored; they are read again at its next start"
             );
         }
+        shared.news.note_lists(server);
+    }
+
+    fn conversation_changed(&self, server: ServerId) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.news.note(server);
+        }
     }
 }
 

@@ -326,6 +326,7 @@ impl Orchestrator {
             .map_err(Error::of_store)?
         {
             install::begin(&self.shared, install.id);
+            self.shared.news.note(row.stored.id);
         }
         Ok(())
     }
@@ -373,6 +374,7 @@ impl Orchestrator {
             return Err(conflict());
         }
         install::begin(&self.shared, install.id);
+        self.shared.news.note(row.stored.id);
         Ok(())
     }
 
@@ -437,7 +439,7 @@ impl Orchestrator {
         found.ok_or_else(|| Error::not_found(format!("server `{name_or_id}`")))
     }
 
-    async fn summary(&self, row: &Arc<Row>) -> Result<ServerSummary, Error> {
+    pub(crate) async fn summary(&self, row: &Arc<Row>) -> Result<ServerSummary, Error> {
         let open = match row.install {
             Some(_) => None,
             None => self.newest_install(row.stored.id).await?,

@@ -32,6 +32,9 @@ pub struct Settings {
     /// Audit rows older than this are deleted.
     pub audit_keep: Duration,
     pub audit_rows_max: u64,
+    /// Events that are kept for readers who come back or are slow.
+    pub events_kept_max: usize,
+    pub events_kept_bytes_max: usize,
     /// How long the reconciler waits from one round to the next when nothing happens.
     pub reconcile_period: Duration,
 }
@@ -63,6 +66,8 @@ impl Settings {
             installs_max: 2,
             audit_keep: Duration::from_secs(90 * 24 * 60 * 60),
             audit_rows_max: 1_000_000,
+            events_kept_max: 4_096,
+            events_kept_bytes_max: 2 << 20,
             reconcile_period: Duration::from_secs(30),
         }
     }

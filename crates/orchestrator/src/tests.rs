@@ -4,5 +4,6 @@ mod access;
 pub(crate) mod bed;
 pub(crate) mod bridge;
 mod installs;
+mod news;
 mod servers;
 mod small;

@@ -50,18 +50,22 @@ pub(crate) async fn callers_only(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match request.headers().get(header::AUTHORIZATION) {
-        Some(_) => caller_of_token(&app, request.headers()).await,
-        // A bad token is not made good by a cookie.
-        None => caller_of_cookie(&app, request.headers()).await,
-    };
-    match caller {
+    match caller(&app, request.headers()).await {
         Ok(Some(caller)) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Ok(None) => ApiError::unauthorized().into_response(),
         Err(err) => ApiError::from(err).into_response(),
+    }
+}
+
+/// Returns who a request comes from, by its token or its cookie.
+pub(crate) async fn caller(app: &Shared, headers: &HeaderMap) -> Result<Option<Caller>, Error> {
+    match headers.get(header::AUTHORIZATION) {
+        Some(_) => caller_of_token(app, headers).await,
+        // A bad token is not made good by a cookie.
+        None => caller_of_cookie(app, headers).await,
     }
 }
 
@@ -81,7 +85,8 @@ pub(crate) async fn people_only(request: Request, next: Next) -> Response {
 /// Checks that a request names us as its host, and that no strange page has sent it.
 ///
 /// Where something may be changed on the strength of what a browser adds by itself (`is_ambient`), the
-/// page has to be ours for certain. A token is added by nobody but who holds it.
+/// page has to be ours for certain, and where a WebSocket is opened, too: no browser keeps its answers
+/// from other pages. A token is added by nobody but who holds it.
 pub(crate) fn check(app: &Shared, request: &Request, is_ambient: bool) -> Result<(), ApiError> {
     let headers = request.headers();
     let mut hosts = values(headers, &header::HOST);
@@ -90,7 +95,8 @@ pub(crate) fn check(app: &Shared, request: &Request, is_ambient: bool) -> Result
     }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let has_token = headers.contains_key(header::AUTHORIZATION);
-    let needs_origin = changes && is_ambient && !has_token;
+    let opens_socket = headers.contains_key(header::UPGRADE);
+    let needs_origin = (changes || opens_socket) && is_ambient && !has_token;
     let origins = values(headers, &header::ORIGIN);
     let sites = values(headers, &SEC_FETCH_SITE);
     auth::check_host(&hosts, local_port(request), &app.settings.allowed_hosts)

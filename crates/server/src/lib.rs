@@ -6,6 +6,7 @@
 //!                            ├─ gate: token or cookie ───────────> 401
 //!                            ├─ /mcp, /mcp/{slug} ──> Gateway::post, listen, end_session
 //!                            ├─ /api/v1/… ──────────> one use case each
+//!                            ├─ /api/v1/events ─────> a WebSocket that reads the ring of events
 //!                            └─ /, /healthz, /readyz, /openapi.json
 //! ```
 //!
@@ -32,7 +33,9 @@
 
 mod audit;
 mod error;
+mod event_bodies;
 mod events;
+mod events_socket;
 mod extract;
 mod gate;
 mod listen;
@@ -49,7 +52,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request, middleware, routing::get};
 use orchestrator::Orchestrator;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{
     OpenApi,
@@ -71,6 +74,10 @@ pub struct ServerSettings {
     pub allowed_hosts: Vec<auth::AllowedHost>,
     /// How long a stream may be silent before something is written to it.
     pub keep_alive: Duration,
+    /// Clients that listen to `/api/v1/events` at a time.
+    pub events_sockets_max: usize,
+    /// The longest message of such a client, in bytes. It has nothing to say.
+    pub events_incoming_bytes_max: usize,
     pub version: &'static str,
     /// Where the program answers, for people, for instance `http://127.0.0.1:3000`, without a slash
     /// at the end. The first one has the UI.
@@ -81,6 +88,7 @@ pub struct ServerSettings {
 pub(crate) struct Shared {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) settings: ServerSettings,
+    pub(crate) events_places: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started: Instant,
 }
@@ -107,6 +115,8 @@ impl ServerSettings {
             request_timeout: Duration::from_secs(30),
             allowed_hosts: Vec::new(),
             keep_alive: Duration::from_secs(15),
+            events_sockets_max: 256,
+            events_incoming_bytes_max: 4 << 10,
             version,
             addresses,
         }
@@ -124,6 +134,7 @@ pub fn router(
 ) -> Router {
     let app: App = Arc::new(Shared {
         orchestrator,
+        events_places: Arc::new(Semaphore::new(settings.events_sockets_max)),
         settings,
         shutdown,
         started: Instant::now(),
@@ -184,6 +195,7 @@ fn people_routes() -> OpenApiRouter<App> {
         .merge(tokens::router())
         .merge(sessions::links_router())
         .merge(audit::router())
+        .merge(events_socket::router())
         .merge(system::router())
 }
 

@@ -3,11 +3,11 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request, response::Response};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The port of the listener that a request came in at. It is an extension of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalPort(pub u16);
+
+/// Keeps a connection counted and waited for while it is held, also when it is no longer HTTP. It is
+/// an extension of each request that wants to make something else of its connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    _connection: mpsc::Sender<Infallible>,
+}
 
 /// Serves `router` until `shutdown`, then lets what is under way end, for 5 s at most.
 ///
@@ -97,8 +104,33 @@ async fn connection(
             "A connection stays slow"
         );
     }
+    let (holder, mut held) = mpsc::channel(1);
+    http(
+        stream,
+        router,
+        port,
+        Held {
+            _connection: holder,
+        },
+        shutdown,
+    )
+    .await;
+    // Nothing is ever sent: this waits until nobody holds it any more.
+    let _none = held.recv().await;
+}
+
+async fn http(
+    stream: TcpStream,
+    router: Router,
+    port: LocalPort,
+    held: Held,
+    shutdown: CancellationToken,
+) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(port);
+        if request.headers().contains_key(header::UPGRADE) {
+            request.extensions_mut().insert(held.clone());
+        }
         let answered = router
             .clone()
             .call(request.map(axum::body::Body::new) as Request);
@@ -108,7 +140,8 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_header_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(served);
     let ended = tokio::select! {
         ended = &mut served => ended,

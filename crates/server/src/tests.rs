@@ -5,6 +5,7 @@ mod bodies;
 mod connections;
 mod door;
 mod endpoint;
+mod events_socket;
 mod upstream;
 
 use std::{

@@ -495,6 +495,8 @@ pub(super) fn all_capabilities() -> Value {
 #[derive(Default)]
 pub(super) struct FakeRecords {
     pub(super) log: watch::Sender<Vec<String>>,
+    /// Servers whose conversations were said to have changed.
+    pub(super) changed: watch::Sender<Vec<ServerId>>,
     pub(super) refuses: std::sync::atomic::AtomicBool,
     /// Holds whoever writes down how a call ended.
     pub(super) is_held: watch::Sender<bool>,
@@ -539,6 +541,10 @@ impl Records for FakeRecords {
     async fn lists_read(&self, _server: ServerId, lists: &ServerLists) {
         let tools = lists.by_kind.get(&ListKind::Tools);
         self.note(format!("lists {}", tools.map_or("-", |it| it.get())));
+    }
+
+    fn conversation_changed(&self, server: ServerId) {
+        self.changed.send_modify(|it| it.push(server));
     }
 }
 

@@ -1,8 +1,8 @@
 //! How far each sandbox is, for whoever waits for one or looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{DesiredSandbox, SandboxKey};
+use domain::{DesiredSandbox, SandboxKey, ServerId};
 use sandbox::{Action, Observed, ObservedState};
 use tokio::{sync::watch, time::Instant};
 
@@ -97,7 +97,7 @@ fn status(
 
 impl Statuses {
     /// Returns all of one server's.
-    pub(crate) fn of_server(&self, id: domain::ServerId) -> Vec<SandboxStatus> {
+    pub(crate) fn of_server(&self, id: ServerId) -> Vec<SandboxStatus> {
         let all = self.by_key.borrow();
         let of_server = all.1.iter().filter(|(key, _)| key.server() == Some(id));
         of_server.map(|(_, status)| status.clone()).collect()
@@ -142,18 +142,32 @@ impl Statuses {
         reached.expect("the sender is in `self`, which outlives this call");
     }
 
-    pub(super) fn replace(&self, statuses: StatusByKey) {
-        self.by_key.send_modify(|all| *all = (all.0 + 1, statuses));
+    /// Puts those of another round in the place of the former ones. Returns the servers for which
+    /// they are not the same.
+    pub(super) fn replace(&self, statuses: StatusByKey) -> BTreeSet<ServerId> {
+        let mut changed = BTreeSet::new();
+        self.by_key.send_modify(|all| {
+            let is_other = |(key, status): &(&SandboxKey, &SandboxStatus), them: &StatusByKey| {
+                them.get(*key) != Some(*status)
+            };
+            let new = statuses.iter().filter(|it| is_other(it, &all.1));
+            let former = all.1.iter().filter(|it| is_other(it, &statuses));
+            changed = new
+                .chain(former)
+                .filter_map(|(key, _)| key.server())
+                .collect();
+            *all = (all.0 + 1, statuses);
+        });
+        changed
     }
 
-    /// Notes that nothing can be known, and so nothing done.
-    pub(super) fn fail(&self, desired: &Desired, message: &str) {
+    /// Notes that nothing can be known, and so nothing done. Returns as [`replace`](Self::replace).
+    pub(super) fn fail(&self, desired: &Desired, message: &str) -> BTreeSet<ServerId> {
         let failed = SandboxStatus::Failed {
             message: message.to_owned(),
             will_retry: true,
         };
         let statuses = desired.keys().map(|key| (key.clone(), failed.clone()));
-        let statuses = statuses.collect();
-        self.by_key.send_modify(|all| *all = (all.0 + 1, statuses));
+        self.replace(statuses.collect())
     }
 }

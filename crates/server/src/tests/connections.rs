@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::House;
 use crate::{listen::serve_bounded, local_port};
 
-struct Listening {
-    address: SocketAddr,
+pub(super) struct Listening {
+    pub(super) address: SocketAddr,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Listening {
-    async fn new(router: Router, connections_max: usize) -> Self {
+    pub(super) async fn new(router: Router, connections_max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -34,11 +34,11 @@ impl Listening {
         }
     }
 
-    async fn open(&self) -> TcpStream {
+    pub(super) async fn open(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn end(mut self) {
+    pub(super) async fn end(mut self) {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(20), self.tasks.join_next()).await;
         ended.expect("it ends in time").unwrap().unwrap();
@@ -46,7 +46,7 @@ impl Listening {
 }
 
 /// Reads until the other end closes.
-async fn rest(stream: &mut TcpStream) -> String {
+pub(super) async fn rest(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     // What is closed in the middle of a request is reset.
     let _end = stream.read_to_end(&mut text).await;
