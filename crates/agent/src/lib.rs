@@ -33,12 +33,16 @@
 mod conversation;
 mod error;
 mod event;
+mod fit;
 mod log;
 mod model;
 mod settings;
 mod settle;
 mod state;
+mod tokens;
 mod tools;
+mod turn;
+mod validate;
 
 pub use crate::conversation::{
     Answer, AnswerPart, AssistantPart, Conversation, HistoryItem, Message, UserPart,
@@ -48,11 +52,19 @@ pub use crate::event::{
     ElicitationAction, FinishReason, NoticeKind, Question, RefusedWhy, RunEnd, RunEvent, Usage,
     joined,
 };
+pub use crate::fit::result::{Bounded, ResultBounds, bound_result};
+pub use crate::fit::{
+    name::{fit_name, provider_names},
+    schema::{fit_description, fit_schema},
+};
 pub use crate::log::{Log, LogError};
 pub use crate::model::{Model, ModelEvent, ModelOptions, ModelRequest, ModelStream, ModelTool};
 pub use crate::settings::TurnSettings;
 pub use crate::settle::{crash_events, end_events, resume_events};
 pub use crate::state::{Answered, Approval, ApprovalAnswer, Call, CallState, Part, RunState, Text};
+pub use crate::tokens::{estimate_conversation, estimate_request, estimate_text, estimate_tool};
 pub use crate::tools::{
     Progress, ProgressSink, ToolCall, ToolOutcome, ToolResult, ToolSpec, Tools,
 };
+pub use crate::turn::{Turn, TurnEnd, run_turn};
+pub use crate::validate::mismatches;

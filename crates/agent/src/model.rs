@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use serde_json::Value;
@@ -28,7 +30,7 @@ pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelError>>;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRequest {
-    pub conversation: Conversation,
+    pub conversation: Arc<Conversation>,
     /// Fit for any provider: names and schemas have passed through `fit`.
     pub tools: Vec<ModelTool>,
     pub options: ModelOptions,

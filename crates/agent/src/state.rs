@@ -1,7 +1,9 @@
 use serde_json::Value;
 
 use crate::{
-    event::{ElicitationAction, NoticeKind, Question, RefusedWhy, RunEnd, RunEvent, Usage},
+    event::{
+        ElicitationAction, FinishReason, NoticeKind, Question, RefusedWhy, RunEnd, RunEvent, Usage,
+    },
     tools::Progress,
 };
 
@@ -27,6 +29,8 @@ pub struct RunState {
     pub missing_tool_calls: u32,
     pub started: bool,
     pub step_open: bool,
+    /// How the last step ended; nothing after somebody let the run go on.
+    pub finish: Option<FinishReason>,
     pub end: Option<RunEnd>,
     parts_made: u32,
     calls_made: u32,
@@ -169,6 +173,7 @@ impl RunState {
             }
             RunEvent::RunResumed => {
                 self.end = None;
+                self.finish = None;
                 self.turn_steps = 0;
                 self.missing_tool_calls = 0;
             }
@@ -176,10 +181,12 @@ impl RunState {
                 self.step = *step;
                 self.turn_steps += 1;
                 self.step_open = true;
+                self.finish = None;
                 self.parts.push(Part::Step { step: *step });
             }
-            RunEvent::StepFinished { usage, .. } => {
+            RunEvent::StepFinished { usage, finish, .. } => {
                 self.step_open = false;
+                self.finish = Some(*finish);
                 self.usage.add(usage);
                 if *usage != Usage::default() {
                     self.step_usage = *usage;

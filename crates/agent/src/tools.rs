@@ -9,7 +9,8 @@ use crate::{event::Question, state::Answered};
 #[async_trait]
 pub trait Tools: Send + Sync {
     /// Returns the tools that are enabled now. It is asked anew at each step, so that what a tool
-    /// enables can be used in the same turn.
+    /// enables can be used in the same turn. Where there are too many, the first ones are offered,
+    /// so the order has to be the same each time, with what is never to be missing in front.
     ///
     /// Cancel safe.
     async fn list(&self) -> Vec<ToolSpec>;
