@@ -66,6 +66,13 @@ pub type ServerId = Id<kind::Server>;
 /// Names one token by which a client gets in. It is not the token.
 pub type TokenId = Id<kind::Token>;
 
+impl ServerId {
+    /// Returns the identifier of the server that is built in, the same in every installation.
+    pub const fn built_in() -> Self {
+        Self::from_uuid(Uuid::from_u128(0x6172_6368_6573_7472_8000_0000_0000_0001))
+    }
+}
+
 impl<K> Id<K> {
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self {
