@@ -52,9 +52,14 @@ impl Error {
     /// Tells what a person can act on from the rest.
     pub(crate) fn of_store(err: StoreError) -> Self {
         match err {
-            StoreError::SlugTaken { .. } | StoreError::NameTaken { .. } => Self::Conflict {
+            StoreError::SlugTaken { .. }
+            | StoreError::NameTaken { .. }
+            | StoreError::TooMany { .. } => Self::Conflict {
                 reason: err.to_string(),
             },
+            StoreError::TooLarge { .. } | StoreError::NotStorable { .. } => {
+                Self::invalid(err.to_string())
+            }
             other => Self::internal(other),
         }
     }

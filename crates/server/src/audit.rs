@@ -93,6 +93,7 @@ async fn list_audit(
         server,
         from,
         limit,
+        ..AuditFilter::default()
     };
     let rows = app.orchestrator.audit(&filter).await?;
     Ok(Json(AuditListBody {

@@ -1,11 +1,11 @@
 use std::borrow::Cow;
 
-use domain::{PrincipalName, ServerId, Timestamp, TokenId};
+use domain::{ChatId, PrincipalName, ServerId, Timestamp, TokenId};
 
 use crate::{
     Store, StoreError,
     error::db,
-    store::{corrupt, ms, number, time},
+    store::{corrupt, like_pattern, ms, number, time},
 };
 
 /// The longest detail that is kept, in bytes of JSON. A longer one is left out, and that is said.
@@ -30,7 +30,13 @@ pub struct AuditEvent {
     pub server: Option<ServerId>,
     pub server_slug: Option<String>,
     pub tool: Option<String>,
+    /// What the tool was said to be when it was decided on.
+    pub pin: Option<String>,
     pub decision: Option<Cow<'static, str>>,
+    /// What the decision rests on: a rule, a grant, a setting, a person.
+    pub basis: Option<Cow<'static, str>>,
+    /// The chat that it was done in or for.
+    pub chat: Option<ChatId>,
     pub outcome: Option<Cow<'static, str>>,
     pub duration_ms: Option<u64>,
     pub request_bytes: Option<u64>,
@@ -47,10 +53,26 @@ pub struct AuditRow {
 }
 
 /// Which rows a page has.
+///
+/// What is `None` leaves nothing out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
+    /// One kind, or all that begin with it if it ends with `.`: `tool.call` or `tool.`.
     pub kind: Option<String>,
     pub server: Option<ServerId>,
+    pub tool: Option<String>,
+    pub principal: Option<PrincipalName>,
+    pub token: Option<TokenId>,
+    pub chat: Option<ChatId>,
+    pub decision: Option<String>,
+    pub outcome: Option<String>,
+    /// The first time that is in.
+    pub since: Option<Timestamp>,
+    /// The first time that is not in any more.
+    pub until: Option<Timestamp>,
+    /// A part of the kind, the server's name, the tool, the principal or the detail, in any case of
+    /// its letters; its first 512 bytes count.
+    pub text: Option<String>,
     pub from: AuditFrom,
     /// At most 1,000.
     pub limit: u32,
@@ -79,7 +101,10 @@ impl AuditEvent {
             server: None,
             server_slug: None,
             tool: None,
+            pin: None,
             decision: None,
+            basis: None,
+            chat: None,
             outcome: None,
             duration_ms: None,
             request_bytes: None,
@@ -93,7 +118,7 @@ impl AuditEvent {
 macro_rules! insert_audit {
     ($executor:expr, $events:expr) => {
         sqlx::QueryBuilder::new(
-            "INSERT INTO audit (at, kind, principal, token_id, server_id, server_slug, tool, decision, outcome, duration_ms, request_bytes, response_bytes, detail) ",
+            "INSERT INTO audit (at, kind, principal, token_id, server_id, server_slug, tool, pin, decision, basis, chat_id, outcome, duration_ms, request_bytes, response_bytes, detail) ",
         )
         .push_values($events, |mut row, event: &$crate::audit::AuditEvent| {
             row.push_bind($crate::store::ms(event.at))
@@ -103,7 +128,10 @@ macro_rules! insert_audit {
                 .push_bind(event.server.map(|it| it.to_string()))
                 .push_bind(event.server_slug.as_deref().map($crate::audit::cut))
                 .push_bind(event.tool.as_deref().map($crate::audit::cut))
+                .push_bind(event.pin.as_deref().map($crate::audit::cut))
                 .push_bind(event.decision.as_deref().map($crate::audit::cut))
+                .push_bind(event.basis.as_deref().map($crate::audit::cut))
+                .push_bind(event.chat.map(|it| it.to_string()))
                 .push_bind(event.outcome.as_deref().map($crate::audit::cut))
                 .push_bind(event.duration_ms.map($crate::store::number))
                 .push_bind(event.request_bytes.map($crate::store::number))
@@ -118,6 +146,64 @@ macro_rules! insert_audit {
     };
 }
 
+/// Continues a query at `WHERE id ` by what a filter lets through, its order and its limit. Only what
+/// is asked for is in it, since SQLite uses no index for `$1 IS NULL OR`.
+macro_rules! push_filter {
+    ($query:ident, $filter:expr) => {{
+        let filter: &AuditFilter = $filter;
+        let (from, order) = match filter.from {
+            AuditFrom::After(id) => ((" > ", id), " ORDER BY id LIMIT "),
+            AuditFrom::Before(id) => ((" < ", id), " ORDER BY id DESC LIMIT "),
+            AuditFrom::Newest => ((" < ", i64::MAX), " ORDER BY id DESC LIMIT "),
+        };
+        $query.push(from.0).push_bind(from.1);
+        if let Some(kind) = &filter.kind {
+            let column = match kind.ends_with('.') {
+                true => format!(" AND substr(kind, 1, {}) = ", kind.chars().count()),
+                false => " AND kind = ".to_owned(),
+            };
+            $query.push(column).push_bind(cut(kind));
+        }
+        let texts = [
+            (" AND server_id = ", filter.server.map(|it| it.to_string())),
+            (" AND tool = ", filter.tool.as_deref().map(cut)),
+            (
+                " AND principal = ",
+                filter.principal.as_ref().map(|it| it.to_string()),
+            ),
+            (" AND token_id = ", filter.token.map(|it| it.to_string())),
+            (" AND chat_id = ", filter.chat.map(|it| it.to_string())),
+            (" AND decision = ", filter.decision.as_deref().map(cut)),
+            (" AND outcome = ", filter.outcome.as_deref().map(cut)),
+        ];
+        for (column, value) in texts {
+            if let Some(value) = value {
+                $query.push(column).push_bind(value);
+            }
+        }
+        for (column, at) in [(" AND at >= ", filter.since), (" AND at < ", filter.until)] {
+            if let Some(at) = at {
+                $query.push(column).push_bind(ms(at));
+            }
+        }
+        if let Some(text) = &filter.text {
+            let columns = ["kind", "server_slug", "tool", "principal", "detail"];
+            for (n, column) in columns.into_iter().enumerate() {
+                $query
+                    .push(if n == 0 { " AND (lower(" } else { " OR lower(" })
+                    .push(column)
+                    .push(") LIKE lower(")
+                    .push_bind(like_pattern(text))
+                    .push(") ESCAPE '\\'");
+            }
+            $query.push(")");
+        }
+        $query
+            .push(order)
+            .push_bind(i64::from(filter.limit.min(PAGE_ROWS_MAX)));
+    }};
+}
+
 impl Store {
     /// Appends events in their order, all or none.
     pub async fn write_audit(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
@@ -128,27 +214,15 @@ impl Store {
         Ok(())
     }
 
-    /// Returns a page of the audit.
+    /// Returns a page of the audit. All of it is read by asking, with [`AuditFrom::After`], for what
+    /// follows the last row of the page before, until a page is empty.
     pub async fn audit_page(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, StoreError> {
-        let (sql, id) = match filter.from {
-            AuditFrom::After(id) => (
-                "SELECT * FROM audit WHERE id > $1 AND ($2 IS NULL OR kind = $2) AND ($3 IS NULL OR server_id = $3) ORDER BY id LIMIT $4",
-                id,
-            ),
-            AuditFrom::Before(_) | AuditFrom::Newest => (
-                "SELECT * FROM audit WHERE id < $1 AND ($2 IS NULL OR kind = $2) AND ($3 IS NULL OR server_id = $3) ORDER BY id DESC LIMIT $4",
-                match filter.from {
-                    AuditFrom::Before(id) => id,
-                    _ => i64::MAX,
-                },
-            ),
-        };
         let rows: Vec<Row> = reading!(self, pool => {
-            sqlx::query_as(sql)
-                .bind(id)
-                .bind(filter.kind.clone())
-                .bind(filter.server.map(|it| it.to_string()))
-                .bind(i64::from(filter.limit.min(PAGE_ROWS_MAX)))
+            let mut query = sqlx::QueryBuilder::new("SELECT * FROM audit WHERE id ");
+            push_filter!(query, filter);
+            query
+                .build_query_as()
+                .persistent(false)
                 .fetch_all(pool)
                 .await
                 .map_err(db)?
@@ -212,7 +286,10 @@ row!(Row {
     server_id: Option<String>,
     server_slug: Option<String>,
     tool: Option<String>,
+    pin: Option<String>,
     decision: Option<String>,
+    basis: Option<String>,
+    chat_id: Option<String>,
     outcome: Option<String>,
     duration_ms: Option<i64>,
     request_bytes: Option<i64>,
@@ -232,7 +309,10 @@ impl Row {
                 server: self.server_id.map(|it| it.parse()).transpose()?,
                 server_slug: self.server_slug,
                 tool: self.tool,
+                pin: self.pin,
                 decision: self.decision.map(Cow::Owned),
+                basis: self.basis.map(Cow::Owned),
+                chat: self.chat_id.map(|it| it.parse()).transpose()?,
                 outcome: self.outcome.map(Cow::Owned),
                 duration_ms: self.duration_ms.map(i64::unsigned_abs),
                 request_bytes: self.request_bytes.map(i64::unsigned_abs),

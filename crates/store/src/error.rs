@@ -41,6 +41,10 @@ pub enum StoreError {
         bytes: usize,
         max: usize,
     },
+    #[error("{what} has a NUL character, which cannot be stored; leave it out")]
+    NotStorable { what: &'static str },
+    #[error("there are {max} {what}, which is the most; remove some first")]
+    TooMany { what: &'static str, max: u64 },
     /// What is stored does not fit what this version understands.
     #[error("the stored {what} `{id}` is not understood")]
     Corrupt {
@@ -69,6 +73,8 @@ impl StoreError {
             | Self::DataDirInUse { .. }
             | Self::File { .. }
             | Self::TooLarge { .. }
+            | Self::NotStorable { .. }
+            | Self::TooMany { .. }
             | Self::Corrupt { .. } => false,
         }
     }

@@ -1,4 +1,5 @@
-//! What is remembered: servers, their installs and lists, sealed secrets, tokens, and the audit.
+//! What is remembered: servers, their installs, lists and pinned tools, what people have decided
+//! about calls, sealed secrets, tokens, and the audit.
 //!
 //! ```text
 //! DataDir ── lock, instance id ──┐
@@ -26,6 +27,9 @@
 //! **Invariant:** an install is `ready` in the transaction that makes it its server's, and not
 //! before.
 //!
+//! **Invariant:** an approval is decided once, a grant for one call is used once, and a tool's pin
+//! changes only from the one that was expected, however many try at a time.
+//!
 //! **Invariant:** a database of a newer version is not written to.
 //!
 //! **Invariant:** this crate starts no task and no process, and reads no clock and no chance of its
@@ -35,12 +39,16 @@
 mod pools;
 #[macro_use]
 mod audit;
+mod approvals;
 mod audit_queue;
 mod data_dir;
 mod error;
+mod grants;
 mod installs;
 mod lists;
 mod migrate;
+mod pins;
+mod rules;
 mod secrets;
 mod servers;
 mod sessions;
@@ -48,14 +56,21 @@ mod step_log;
 mod store;
 mod tokens;
 
+pub use crate::approvals::{
+    APPROVALS_OPEN_MAX, ApprovalFilter, ApprovalState, ApprovalsOf, Decided, Decision, NewApproval,
+    StoredApproval, Verdict,
+};
 pub use crate::audit::{AuditEvent, AuditFilter, AuditFrom, AuditRow};
 pub use crate::audit_queue::{AuditQueue, AuditSettings, AuditWriter};
 pub use crate::data_dir::{DataDir, Holder};
 pub use crate::error::StoreError;
+pub use crate::grants::{GRANTS_MAX, GrantFilter, GrantScope, NewGrant, OnceUse, StoredGrant};
 pub use crate::installs::{
     Consent, InstallState, InstallStep, NewInstall, Resolution, StepState, StoredInstall,
 };
 pub use crate::lists::{ListKind, ListsPut, StoredList};
+pub use crate::pins::{ApprovedTool, NewPin, PinInfo, PinsPut, StoredPin, ToolSetting};
+pub use crate::rules::RULES_MAX;
 pub use crate::secrets::{NewSecret, SecretInfo, StoredSecret};
 pub use crate::servers::{NewServer, StoredServer};
 pub use crate::sessions::WebSession;

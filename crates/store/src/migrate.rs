@@ -12,10 +12,16 @@ pub(crate) struct Migration {
 }
 
 /// The steps in their order; the version is how many were made.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    sqlite: include_str!("../migrations/sqlite/0001.sql"),
-    postgres: include_str!("../migrations/postgres/0001.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0001.sql"),
+        postgres: include_str!("../migrations/postgres/0001.sql"),
+    },
+    Migration {
+        sqlite: include_str!("../migrations/sqlite/0002.sql"),
+        postgres: include_str!("../migrations/postgres/0002.sql"),
+    },
+];
 
 /// Held while PostgreSQL's tables are changed, since several programs may start at once.
 const POSTGRES_LOCK: i64 = 0x6172_6368_6573_7472;

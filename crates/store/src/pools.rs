@@ -53,6 +53,18 @@ macro_rules! transaction {
     };
 }
 
+/// Keeps all others out that do the same, until the transaction ends: what is counted in it stays
+/// as it was counted. `$what` is a row of `counters`.
+macro_rules! alone {
+    ($tx:ident, $what:literal) => {
+        sqlx::query("UPDATE counters SET value = value + 1 WHERE name = $1")
+            .bind($what)
+            .execute(&mut *$tx)
+            .await
+            .map_err(db)?
+    };
+}
+
 /// Declares a struct whose fields are columns of the same names, for rows of either database.
 macro_rules! row {
     ($name:ident { $($field:ident: $type:ty),* $(,)? }) => {
@@ -90,7 +102,7 @@ macro_rules! text_enum {
                 }
             }
 
-            fn of_text(text: &str) -> Option<Self> {
+            pub(crate) fn of_text(text: &str) -> Option<Self> {
                 match text {
                     $($text => Some(Self::$variant),)*
                     _ => None,

@@ -1,7 +1,8 @@
-use domain::{InstallId, ServerId, ServerSlug, ServerSpec, Timestamp};
+use domain::{InstallId, ServerId, ServerSlug, ServerSpec, Timestamp, ToolChanges};
 
 use crate::{
-    AuditEvent, NewInstall, NewSecret, Store, StoreError,
+    ApprovalsOf, AuditEvent, NewInstall, NewSecret, Store, StoreError,
+    approvals::close_approvals,
     error::db,
     installs::insert_install,
     secrets::insert_secret,
@@ -32,6 +33,10 @@ pub struct StoredServer {
     pub generation: u64,
     /// The install whose volume the server runs from.
     pub ready_install: Option<InstallId>,
+    /// What happens when the server says something else of its tools than what is pinned.
+    pub tool_changes: ToolChanges,
+    /// When its first list of tools was pinned.
+    pub pinned_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -96,18 +101,21 @@ impl Store {
             enabled: server.enabled,
             generation: generation.unsigned_abs(),
             ready_install: None,
+            tool_changes: ToolChanges::default(),
+            pinned_at: None,
             created_at: now,
             updated_at: now,
         })
     }
 
-    /// Returns all servers, in the order of their names.
+    /// Returns all servers that people have added, in the order of their names.
     ///
     /// One that this version does not understand is left out, with an error in the log: it must not
     /// keep the others from running.
     pub async fn servers(&self) -> Result<Vec<StoredServer>, StoreError> {
         let rows: Vec<Row> = reading!(self, pool => {
-            sqlx::query_as("SELECT * FROM servers ORDER BY slug")
+            sqlx::query_as("SELECT * FROM servers WHERE id <> $1 ORDER BY slug")
+                .bind(ServerId::built_in().to_string())
                 .fetch_all(pool)
                 .await
                 .map_err(db)?
@@ -125,7 +133,11 @@ impl Store {
         Ok(servers)
     }
 
+    /// Returns a server that somebody has added.
     pub async fn server(&self, id: ServerId) -> Result<Option<StoredServer>, StoreError> {
+        if id == ServerId::built_in() {
+            return Ok(None);
+        }
         let row: Option<Row> = reading!(self, pool => {
             sqlx::query_as("SELECT * FROM servers WHERE id = $1")
                 .bind(id.to_string())
@@ -136,10 +148,14 @@ impl Store {
         row.map(Row::into_server).transpose()
     }
 
+    /// Returns a server that somebody has added.
     pub async fn server_by_slug(
         &self,
         slug: &ServerSlug,
     ) -> Result<Option<StoredServer>, StoreError> {
+        if slug.is_built_in() {
+            return Ok(None);
+        }
         let row: Option<Row> = reading!(self, pool => {
             sqlx::query_as("SELECT * FROM servers WHERE slug = $1")
                 .bind(slug.as_str())
@@ -228,21 +244,61 @@ impl Store {
         Ok(Some(generation.unsigned_abs()))
     }
 
-    /// Deletes a server with its installs, lists and secrets. Returns whether there was one.
+    /// Says what happens when the server says something else of its tools. Nothing about how it runs
+    /// changes, so there is no new generation. Returns whether there is such a server.
+    pub async fn set_tool_changes(
+        &self,
+        id: ServerId,
+        tool_changes: ToolChanges,
+        audit: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE servers SET tool_changes = $2, updated_at = $3 WHERE id = $1";
+        let now = self.now();
+        transaction!(self, tx => {
+            let changed = sqlx::query(sql)
+                .bind(id.to_string())
+                .bind(tool_changes.as_str())
+                .bind(ms(now))
+                .execute(&mut *tx)
+                .await
+                .map_err(db)?;
+            if changed.rows_affected() == 0 {
+                return Ok(false);
+            }
+            insert_audit!(&mut *tx, [audit]);
+        });
+        Ok(true)
+    }
+
+    /// Deletes a server that somebody has added, with its installs, lists, secrets, pins, rules and
+    /// grants. What waits for an approval of its tools is withdrawn. Returns whether there was one.
     pub async fn delete_server(
         &self,
         id: ServerId,
         audit: &AuditEvent,
     ) -> Result<bool, StoreError> {
+        if id == ServerId::built_in() {
+            return Ok(false);
+        }
+        let now = self.now();
         transaction!(self, tx => {
-            let deleted = sqlx::query("DELETE FROM servers WHERE id = $1")
+            // Servers before approvals, as everywhere, so that no two wait for each other.
+            let sql = "UPDATE servers SET updated_at = $2 WHERE id = $1";
+            let found = sqlx::query(sql)
+                .bind(id.to_string())
+                .bind(ms(now))
+                .execute(&mut *tx)
+                .await
+                .map_err(db)?;
+            if found.rows_affected() == 0 {
+                return Ok(false);
+            }
+            close_approvals!(tx, &ApprovalsOf::Server(id), now);
+            sqlx::query("DELETE FROM servers WHERE id = $1")
                 .bind(id.to_string())
                 .execute(&mut *tx)
                 .await
                 .map_err(db)?;
-            if deleted.rows_affected() == 0 {
-                return Ok(false);
-            }
             insert_audit!(&mut *tx, [audit]);
         });
         Ok(true)
@@ -261,6 +317,8 @@ row!(Row {
     enabled: bool,
     generation: i64,
     ready_install: Option<String>,
+    tool_changes: String,
+    pinned_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
 });
@@ -277,6 +335,8 @@ impl Row {
                 enabled: self.enabled,
                 generation: self.generation.unsigned_abs(),
                 ready_install: self.ready_install.map(|it| it.parse()).transpose()?,
+                tool_changes: self.tool_changes.parse()?,
+                pinned_at: self.pinned_at.map(time),
                 created_at: time(self.created_at),
                 updated_at: time(self.updated_at),
             })

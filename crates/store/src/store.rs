@@ -26,6 +26,8 @@ use crate::{
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller waits for a connection out of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest text that is searched for, in bytes. What is longer is cut.
+const LIKE_BYTES_MAX: usize = 512;
 const SQLITE_READERS_MAX: u32 = 4;
 const POSTGRES_CONNECTIONS_MAX: u32 = 8;
 
@@ -274,6 +276,48 @@ pub(crate) fn corrupt(
 /// Returns a text without the one character that PostgreSQL cannot hold.
 pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
+}
+
+/// Checks a text that is stored as it is, since others are compared with it.
+pub(crate) fn check_key(
+    what: &'static str,
+    text: &str,
+    bytes_max: usize,
+) -> Result<(), StoreError> {
+    if text.contains('\0') {
+        return Err(StoreError::NotStorable { what });
+    }
+    check_size(what, text, bytes_max)
+}
+
+pub(crate) fn check_size(
+    what: &'static str,
+    text: &str,
+    bytes_max: usize,
+) -> Result<(), StoreError> {
+    if bytes_max < text.len() {
+        return Err(StoreError::TooLarge {
+            what,
+            bytes: text.len(),
+            max: bytes_max,
+        });
+    }
+    Ok(())
+}
+
+/// Returns the pattern, to be used with `ESCAPE '\'`, of all that has `text` in it.
+pub(crate) fn like_pattern(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(LIKE_BYTES_MAX)];
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in storable(text).chars() {
+        if matches!(c, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
 }
 
 impl fmt::Debug for Store {

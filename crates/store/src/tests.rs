@@ -1,13 +1,17 @@
 //! One suite on both databases: each test is a function of a [`Bed`], and `on_both!` runs it on
 //! SQLite and on a PostgreSQL that the test binary starts for itself.
 
+mod approvals;
 mod audit;
 mod audit_queue;
 mod bed;
 mod cluster;
 mod data_dir;
+mod grants;
 mod installs;
 mod opening;
+mod pins;
+mod rules;
 mod servers;
 mod tokens;
 

@@ -4,12 +4,16 @@ use std::sync::{
 };
 
 use domain::{
-    Clock, HostPort, Id, InstallId, PackageRef, Registry, ServerSlug, ServerSpec, Source, Timestamp,
+    Clock, HostPort, Id, InstallId, PackageRef, PrincipalName, Registry, ServerId, ServerSlug,
+    ServerSpec, Source, Timestamp, ToolPin,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{AuditEvent, DatabaseLocation, NewInstall, NewServer, Store, tests::cluster};
+use crate::{
+    AuditEvent, AuditFilter, DatabaseLocation, NewApproval, NewInstall, NewServer, Store,
+    tests::cluster,
+};
 
 /// A place for one test: a database of its own and a clock that the test moves.
 pub(crate) struct Bed {
@@ -94,6 +98,51 @@ pub(crate) fn new_server(slug: &str) -> NewServer {
         enabled: true,
         secrets: Vec::new(),
     }
+}
+
+/// Adds a server and returns its identifier.
+pub(crate) async fn add_server(store: &Store, slug: &str) -> ServerId {
+    let server = new_server(slug);
+    store
+        .create_server(&server, None, &event("server.add"))
+        .await
+        .unwrap();
+    server.id
+}
+
+/// Returns the pin that has this digit everywhere.
+pub(crate) fn pin(digit: char) -> ToolPin {
+    String::from(digit).repeat(64).parse().unwrap()
+}
+
+/// Returns what the tool `read` of a server would be called with, by the owner.
+pub(crate) fn new_approval(server: ServerId, arguments: &str) -> NewApproval {
+    NewApproval {
+        id: new_id(),
+        principal: PrincipalName::owner(),
+        token: None,
+        chat: None,
+        server,
+        server_slug: "one".to_owned(),
+        tool: "read".to_owned(),
+        pin: pin('a'),
+        definition: r#"{"name":"read"}"#.into(),
+        why: "nobody has looked at it".to_owned(),
+        arguments: arguments.into(),
+        arguments_sha256: format!("hash of {arguments}"),
+        expires_at: Some(at(10_000)),
+    }
+}
+
+/// Returns the kinds of all rows of the audit.
+pub(crate) async fn audit_kinds(store: &Store) -> Vec<String> {
+    let filter = AuditFilter {
+        limit: 1_000,
+        ..AuditFilter::default()
+    };
+    let rows = store.audit_page(&filter).await.unwrap();
+    let kinds = rows.iter().rev().map(|it| it.event.kind.to_string());
+    kinds.collect()
 }
 
 pub(crate) fn new_install() -> NewInstall {

@@ -1,28 +1,41 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc, time::Instant};
 
-use domain::Clock;
+use domain::{Clock, ToolChanges};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
-use super::bed::{Bed, event, new_server};
-use crate::{DatabaseLocation, Store, StoreError, migrate::MIGRATIONS, migrate::Migration};
+use super::bed::{Bed, at, event, new_server};
+use crate::{
+    AuditEvent, AuditFilter, DatabaseLocation, Store, StoreError, migrate::MIGRATIONS,
+    migrate::Migration,
+};
 
 super::on_both!(
     what_was_stored_is_there_after_opening_again,
+    what_the_first_version_stored_is_there_in_this_one,
     a_failed_change_of_tables_leaves_the_old_ones,
     a_database_of_a_newer_version_is_refused,
     the_tables_are_changed_once_when_several_open_at_a_time,
 );
 
-const SECOND: &str = "ALTER TABLE servers ADD COLUMN extra TEXT";
+const FIRST: &[Migration] = &[Migration {
+    sqlite: MIGRATIONS[0].sqlite,
+    postgres: MIGRATIONS[0].postgres,
+}];
 
-const WITH_SECOND: &[Migration] = &[
+const NEXT: &str = "ALTER TABLE servers ADD COLUMN extra TEXT";
+
+const WITH_NEXT: &[Migration] = &[
     Migration {
         sqlite: MIGRATIONS[0].sqlite,
         postgres: MIGRATIONS[0].postgres,
     },
     Migration {
-        sqlite: SECOND,
-        postgres: SECOND,
+        sqlite: MIGRATIONS[1].sqlite,
+        postgres: MIGRATIONS[1].postgres,
+    },
+    Migration {
+        sqlite: NEXT,
+        postgres: NEXT,
     },
 ];
 
@@ -32,6 +45,10 @@ const WITH_FAILING: &[Migration] = &[
     Migration {
         sqlite: MIGRATIONS[0].sqlite,
         postgres: MIGRATIONS[0].postgres,
+    },
+    Migration {
+        sqlite: MIGRATIONS[1].sqlite,
+        postgres: MIGRATIONS[1].postgres,
     },
     Migration {
         sqlite: FAILING,
@@ -59,6 +76,43 @@ async fn what_was_stored_is_there_after_opening_again(bed: Bed) {
     assert_eq!(store.servers().await.unwrap(), [server]);
 }
 
+async fn what_the_first_version_stored_is_there_in_this_one(bed: Bed) {
+    let old = open_with(&bed, FIRST).await.unwrap();
+    let server = new_server("one");
+    let spec = serde_json::to_string(&server.spec).unwrap();
+    let insert = "INSERT INTO servers (id, slug, title, spec, enabled, generation, created_at, updated_at) VALUES ($1, 'one', 'A server', $2, TRUE, 1, 5, 6)";
+    writing!(old, pool => {
+        sqlx::query(insert)
+            .bind(server.id.to_string())
+            .bind(spec)
+            .execute(pool)
+            .await
+            .unwrap();
+        let audit = "INSERT INTO audit (at, kind) VALUES (7, 'server.add')";
+        sqlx::raw_sql(audit).execute(pool).await.unwrap();
+    });
+    old.close().await;
+    let store = bed.open().await;
+    let stored = store.servers().await.unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!((stored[0].id, &stored[0].spec), (server.id, &server.spec));
+    assert_eq!(stored[0].tool_changes, ToolChanges::Ask);
+    assert_eq!(stored[0].pinned_at, None);
+    let filter = AuditFilter {
+        limit: 9,
+        ..AuditFilter::default()
+    };
+    let rows = store.audit_page(&filter).await.unwrap();
+    let expected = AuditEvent::new(at(7), "server.add");
+    assert_eq!(
+        rows.into_iter().map(|it| it.event).collect::<Vec<_>>(),
+        [expected]
+    );
+    if let DatabaseLocation::Sqlite(path) = &bed.location {
+        assert!(fs::exists(format!("{}.v1.bak", path.display())).unwrap());
+    }
+}
+
 async fn a_failed_change_of_tables_leaves_the_old_ones(bed: Bed) {
     let store = bed.open().await;
     let server = store
@@ -68,24 +122,24 @@ async fn a_failed_change_of_tables_leaves_the_old_ones(bed: Bed) {
     store.close().await;
     let err = open_with(&bed, WITH_FAILING).await.unwrap_err();
     assert!(matches!(err, StoreError::Database(_)), "{err:?}");
-    let store = open_with(&bed, WITH_SECOND).await.unwrap();
+    let store = open_with(&bed, WITH_NEXT).await.unwrap();
     assert_eq!(store.servers().await.unwrap(), [server]);
 }
 
 async fn a_database_of_a_newer_version_is_refused(bed: Bed) {
-    open_with(&bed, WITH_SECOND).await.unwrap().close().await;
+    open_with(&bed, WITH_NEXT).await.unwrap().close().await;
     let err = open_with(&bed, MIGRATIONS).await.unwrap_err();
     let StoreError::NewerVersion { found, known, .. } = err else {
         panic!("{err:?}");
     };
-    assert_eq!((found, known), (2, 1));
+    assert_eq!((found, known), (3, 2));
     assert!(!err.is_transient());
     let text = err.to_string();
     assert!(
-        text.contains("version 2") && text.contains("up to 1"),
+        text.contains("version 3") && text.contains("up to 2"),
         "{text}"
     );
-    open_with(&bed, WITH_SECOND).await.unwrap();
+    open_with(&bed, WITH_NEXT).await.unwrap();
 }
 
 async fn the_tables_are_changed_once_when_several_open_at_a_time(bed: Bed) {
@@ -117,7 +171,7 @@ fn path_of(bed: &Bed) -> &std::path::Path {
 async fn a_newer_sqlite_file_keeps_its_bytes_and_the_log_that_a_crash_left() {
     let bed = Bed::sqlite();
     let path = path_of(&bed);
-    let store = open_with(&bed, WITH_SECOND).await.unwrap();
+    let store = open_with(&bed, WITH_NEXT).await.unwrap();
     let server = new_server("one");
     store
         .create_server(&server, None, &event("server.add"))
@@ -142,7 +196,7 @@ async fn a_newer_sqlite_file_keeps_its_bytes_and_the_log_that_a_crash_left() {
         before.1 == fs::read(wal(copy)).unwrap(),
         "the log was written to"
     );
-    let store = open_with(&crashed, WITH_SECOND).await.unwrap();
+    let store = open_with(&crashed, WITH_NEXT).await.unwrap();
     assert_eq!(store.servers().await.unwrap().len(), 1);
 }
 
@@ -150,7 +204,7 @@ async fn a_newer_sqlite_file_keeps_its_bytes_and_the_log_that_a_crash_left() {
 async fn a_copy_is_made_before_the_tables_are_changed() {
     let bed = Bed::sqlite();
     let path = path_of(&bed);
-    let copy = format!("{}.v1.bak", path.display());
+    let copy = format!("{}.v2.bak", path.display());
     let store = bed.open().await;
     store
         .create_server(&new_server("one"), None, &event("server.add"))
@@ -161,7 +215,7 @@ async fn a_copy_is_made_before_the_tables_are_changed() {
     // What an interrupted copy left is no hindrance.
     fs::write(format!("{copy}.part"), "half").unwrap();
 
-    open_with(&bed, WITH_SECOND).await.unwrap().close().await;
+    open_with(&bed, WITH_NEXT).await.unwrap().close().await;
     let mode = fs::metadata(&copy).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(!fs::exists(format!("{copy}.part")).unwrap());

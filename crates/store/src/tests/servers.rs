@@ -1,30 +1,20 @@
-use domain::{PrincipalName, ServerId};
+use domain::{PrincipalName, ServerId, ServerSlug, ToolChanges};
 
-use super::bed::{Bed, event, new_id, new_install, new_server};
-use crate::{AuditFilter, ListKind, ListsPut, NewSecret, Store, StoreError};
+use super::bed::{Bed, add_server, audit_kinds, event, new_id, new_install, new_server};
+use crate::{ListKind, ListsPut, NewSecret, StoreError};
 
 super::on_both!(
     a_taken_name_is_told_and_nothing_of_the_second_stays,
     a_generation_is_never_given_twice,
     each_change_is_a_new_generation,
+    how_changed_tools_are_met_is_no_new_generation,
+    the_built_in_server_is_not_among_those_that_people_add,
     what_is_not_there_is_not_changed,
     deleting_a_server_takes_all_that_is_its_own,
     lists_are_kept_byte_for_byte,
     secrets_are_kept_sealed_and_replaced,
     a_row_that_is_not_understood_hides_no_other,
 );
-
-async fn kinds(store: &Store) -> Vec<String> {
-    let filter = AuditFilter {
-        limit: 100,
-        ..AuditFilter::default()
-    };
-    let rows = store.audit_page(&filter).await.unwrap();
-    rows.iter()
-        .rev()
-        .map(|it| it.event.kind.to_string())
-        .collect()
-}
 
 fn secret(server: Option<ServerId>, name: &str) -> NewSecret {
     NewSecret {
@@ -54,7 +44,7 @@ async fn a_taken_name_is_told_and_nothing_of_the_second_stays(bed: Bed) {
     );
     assert_eq!(store.server(second.id).await.unwrap(), None);
     assert_eq!(store.unfinished_installs().await.unwrap(), []);
-    assert_eq!(kinds(&store).await, ["server.add"]);
+    assert_eq!(audit_kinds(&store).await, ["server.add"]);
 }
 
 async fn a_generation_is_never_given_twice(bed: Bed) {
@@ -113,8 +103,57 @@ async fn each_change_is_a_new_generation(bed: Bed) {
     assert_eq!(stored.generation, third);
     assert_eq!(stored.updated_at.unix_ms, first.created_at.unix_ms + 5);
     assert_eq!(
-        kinds(&store).await,
+        audit_kinds(&store).await,
         ["server.add", "server.change", "server.change"]
+    );
+}
+
+async fn how_changed_tools_are_met_is_no_new_generation(bed: Bed) {
+    let store = bed.open().await;
+    let id = add_server(&store, "one").await;
+    let before = store.server(id).await.unwrap().unwrap();
+    assert_eq!(before.tool_changes, ToolChanges::Ask);
+    let audit = event("server.change");
+    for changes in [ToolChanges::Follow, ToolChanges::Block, ToolChanges::Ask] {
+        assert!(store.set_tool_changes(id, changes, &audit).await.unwrap());
+        let after = store.server(id).await.unwrap().unwrap();
+        assert_eq!(after.tool_changes, changes);
+        assert_eq!(after.generation, before.generation);
+    }
+    assert!(
+        !store
+            .set_tool_changes(new_id(), ToolChanges::Ask, &audit)
+            .await
+            .unwrap()
+    );
+    assert_eq!(audit_kinds(&store).await.len(), 4);
+}
+
+async fn the_built_in_server_is_not_among_those_that_people_add(bed: Bed) {
+    let store = bed.open().await;
+    let id = ServerId::built_in();
+    assert_eq!(store.servers().await.unwrap(), []);
+    assert_eq!(store.server(id).await.unwrap(), None);
+    let slug = ServerSlug::built_in();
+    assert_eq!(store.server_by_slug(&slug).await.unwrap(), None);
+    assert!(
+        !store
+            .delete_server(id, &event("server.remove"))
+            .await
+            .unwrap()
+    );
+    let taken = new_server("archestra");
+    let err = store
+        .create_server(&taken, None, &event("server.add"))
+        .await
+        .unwrap_err();
+    assert!(matches!(err, StoreError::SlugTaken { .. }), "{err:?}");
+    // It has the same tables as all others.
+    assert!(
+        store
+            .pin_first(id, Vec::new(), &event("tools.pin"))
+            .await
+            .unwrap()
     );
 }
 
@@ -131,7 +170,7 @@ async fn what_is_not_there_is_not_changed(bed: Bed) {
     assert!(!store.delete_server(id, &audit).await.unwrap());
     assert!(!store.create_install(id, &new_install()).await.unwrap());
     assert!(!store.delete_secret(new_id(), &audit).await.unwrap());
-    assert!(kinds(&store).await.is_empty());
+    assert!(audit_kinds(&store).await.is_empty());
 }
 
 async fn deleting_a_server_takes_all_that_is_its_own(bed: Bed) {
@@ -240,7 +279,7 @@ async fn secrets_are_kept_sealed_and_replaced(bed: Bed) {
     );
     assert!(!store.has_secrets().await.unwrap());
     assert_eq!(
-        kinds(&store).await,
+        audit_kinds(&store).await,
         ["secret.give", "secret.give", "secret.delete"]
     );
     one.sealed = vec![0; (64 << 10) + 1];
