@@ -39,6 +39,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("sandbox", &["domain"]),
+    // Outside of the house, too: it is what the program talks to.
+    ("scripted-model", &[]),
     (
         "server",
         &["auth", "domain", "gateway", "mcp", "orchestrator"],
@@ -59,6 +61,7 @@ const EVERYTHING: &[&str] = &[
     "mcp",
     "orchestrator",
     "sandbox",
+    "scripted-model",
     "server",
     "store",
 ];
@@ -284,10 +287,14 @@ fn files() -> Vec<PathBuf> {
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).unwrap() {
             let entry = entry.unwrap();
+            // In a second working tree `.git` is a file, with a path of this machine.
+            if MADE.contains(&entry.file_name().to_str().unwrap()) {
+                continue;
+            }
             let kind = entry.file_type().unwrap();
             if kind.is_file() {
                 files.push(entry.path());
-            } else if kind.is_dir() && !MADE.contains(&entry.file_name().to_str().unwrap()) {
+            } else if kind.is_dir() {
                 dirs.push(entry.path());
             }
         }
