@@ -1,5 +1,5 @@
 //! What is remembered: servers, their installs, lists and pinned tools, what people have decided
-//! about calls, sealed secrets, tokens, and the audit.
+//! about calls, memories, sealed secrets, tokens, and the audit.
 //!
 //! ```text
 //! DataDir ── lock, instance id ──┐
@@ -46,6 +46,7 @@ mod error;
 mod grants;
 mod installs;
 mod lists;
+mod memories;
 mod migrate;
 mod pins;
 mod rules;
@@ -69,6 +70,7 @@ pub use crate::installs::{
     Consent, InstallState, InstallStep, NewInstall, Resolution, StepState, StoredInstall,
 };
 pub use crate::lists::{ListKind, ListsPut, StoredList};
+pub use crate::memories::{MEMORY_NAME_BYTES_MAX, MEMORY_VALUE_BYTES_MAX, Memory, MemorySet};
 pub use crate::pins::{ApprovedTool, NewPin, PinInfo, PinsPut, StoredPin, ToolSetting};
 pub use crate::rules::RULES_MAX;
 pub use crate::secrets::{NewSecret, SecretInfo, StoredSecret};

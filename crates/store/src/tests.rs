@@ -9,6 +9,7 @@ mod cluster;
 mod data_dir;
 mod grants;
 mod installs;
+mod memories;
 mod opening;
 mod pins;
 mod rules;
