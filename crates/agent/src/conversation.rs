@@ -246,6 +246,15 @@ fn result_parts(result: &Value, is_error: bool) -> Vec<AnswerPart> {
     parts
 }
 
+/// Returns the text of an MCP result, for people.
+pub(crate) fn result_text(result: &Value) -> String {
+    let texts = result_parts(result, false).into_iter().map(|it| match it {
+        AnswerPart::Text(text) => text,
+        AnswerPart::Image { media_type, .. } => format!("(an image of type {media_type})"),
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
 fn block_part(block: &Value) -> AnswerPart {
     let text = |key: &str| block[key].as_str().unwrap_or_default();
     AnswerPart::Text(match text("type") {

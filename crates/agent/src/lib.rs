@@ -42,6 +42,7 @@ mod state;
 mod tokens;
 mod tools;
 mod turn;
+pub mod ui;
 mod validate;
 
 pub use crate::conversation::{

@@ -505,4 +505,7 @@ impl Call {
 }
 
 #[cfg(test)]
+pub(crate) use self::tests::recording;
+
+#[cfg(test)]
 mod tests;

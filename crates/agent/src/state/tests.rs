@@ -9,7 +9,7 @@ use crate::{
 
 /// A run with everything in it: a call that is done, one that is denied and one that nobody knows
 /// the end of.
-fn recording() -> Vec<RunEvent> {
+pub(crate) fn recording() -> Vec<RunEvent> {
     let events = json!([
         { "type": "run_started", "provider": "home", "model": "m" },
         { "type": "step_started", "step": 1 },
