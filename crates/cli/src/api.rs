@@ -65,6 +65,11 @@ impl Api {
         self.ask("PUT", path, None, Some(ANSWER_TIMEOUT)).await
     }
 
+    pub(crate) async fn put_body(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask("PUT", path, Some(body), Some(ANSWER_TIMEOUT))
+            .await
+    }
+
     pub(crate) async fn delete(&mut self, path: &str) -> anyhow::Result<Value> {
         self.ask("DELETE", path, None, Some(ANSWER_TIMEOUT)).await
     }

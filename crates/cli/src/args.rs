@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, fmt::Display, path::PathBuf, str::FromStr};
 
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, CommandFactory as _,
     FromArgMatches as _, Parser, Subcommand, ValueEnum, parser::ValueSource,
 };
-use domain::{EnvName, HostPort, PrincipalName, ServerSlug, ToolRule};
+use domain::{EnvName, HeaderName, HostPort, PrincipalName, ServerSlug, ToolRule};
 
 use crate::config::{Form, SETTINGS, size_of};
 
@@ -127,6 +127,23 @@ pub(crate) enum ServersCommand {
     Allow { server: String, host: HostPort },
     /// Let it no longer reach a host
     Disallow { server: String, host: HostPort },
+    /// Headers that go with each request to a remote server
+    #[command(subcommand)]
+    Header(HeaderCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HeaderCommand {
+    /// Set one; its value is asked for, or read from standard input
+    Set {
+        server: String,
+        header: HeaderName,
+        /// Take the value from this variable of this shell
+        #[arg(long, value_name = "VARIABLE")]
+        from_env: Option<String>,
+    },
+    /// Remove one, and its value from the vault
+    Remove { server: String, header: HeaderName },
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +192,13 @@ pub(crate) struct AddArgs {
     /// A secret, whose value is that of a variable of this shell
     #[arg(long, value_name = "NAME=VARIABLE", value_parser = pair)]
     pub(crate) secret_from_env: Vec<(EnvName, String)>,
+    /// A header for a remote server, whose value is asked for, or read from standard input, a line
+    /// each, after those of secrets
+    #[arg(long, value_name = "NAME")]
+    pub(crate) header: Vec<HeaderName>,
+    /// A header for a remote server, whose value is that of a variable of this shell
+    #[arg(long, value_name = "NAME=VARIABLE", value_parser = header_pair)]
+    pub(crate) header_from_env: Vec<(HeaderName, String)>,
     /// Let this server see the values of its secrets
     #[arg(long)]
     pub(crate) give_secret_in_clear: bool,
@@ -366,8 +390,16 @@ fn collect(matches: &ArgMatches, flags: &mut SettingFlags) {
 }
 
 fn pair(text: &str) -> Result<(EnvName, String), String> {
+    named(text)
+}
+
+fn header_pair(text: &str) -> Result<(HeaderName, String), String> {
+    named(text)
+}
+
+fn named<N: FromStr<Err: Display>>(text: &str) -> Result<(N, String), String> {
     let (name, value) = text.split_once('=').ok_or("it has to be `NAME=VALUE`")?;
-    let name = name.parse::<EnvName>().map_err(|err| err.to_string())?;
+    let name = name.parse::<N>().map_err(|err| err.to_string())?;
     Ok((name, value.to_owned()))
 }
 
@@ -469,5 +501,35 @@ mod tests {
         assert_eq!(add.args, ["-v"]);
         assert_eq!(add.more_args, ["--root", "/data"]);
         assert_eq!(add.env[0].1, "b=c");
+    }
+
+    #[test]
+    fn headers_are_names_that_may_be_set() {
+        let check = |text: &str| match parse(words(text)) {
+            Ok((
+                Cli {
+                    command: Some(Command::Servers(ServersCommand::Add(add))),
+                    ..
+                },
+                _,
+            )) => {
+                format!("{:?} {:?}", add.header, add.header_from_env)
+            }
+            Ok(_) => "something else".to_owned(),
+            Err(err) => err.kind().to_string(),
+        };
+        let shown = check("archestra servers add https://x --header X-A --header-from-env B=C");
+        assert_eq!(
+            shown,
+            r#"[HeaderName { text: "x-a" }] [(HeaderName { text: "b" }, "C")]"#
+        );
+        for wrong in ["--header Host", "--header A:b", "--header-from-env B"] {
+            let text = format!("archestra servers add https://x {wrong}");
+            assert_eq!(
+                check(&text),
+                "invalid value for one of the arguments",
+                "{wrong}"
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod image;
 pub(crate) mod open;
 pub(crate) mod servers;
 pub(crate) mod servers_add;
+mod servers_header;
 pub(crate) mod token;
 pub(crate) mod tools;
 

@@ -14,6 +14,7 @@
 mod access;
 mod clock;
 mod hash;
+mod header_name;
 mod hidden_text;
 mod host_port;
 mod id;
@@ -29,6 +30,7 @@ pub mod wire;
 pub use crate::access::{Access, Caller, CallerKind, ToolRule};
 pub use crate::clock::{Clock, Timestamp};
 pub use crate::hash::{CanonicalForm, SpecHash};
+pub use crate::header_name::{HeaderName, HeaderNameError};
 pub use crate::hidden_text::{HiddenCharacter, hidden_characters, show_hidden};
 pub use crate::host_port::{HostPort, HostPortError};
 pub use crate::id::{

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostPort, InstallId, IsolationKey, Limits, SecretId, ServerId};
+use crate::{HeaderName, HostPort, InstallId, IsolationKey, Limits, SecretId, ServerId};
 
 const ENV_NAME_LEN_MAX: usize = 128;
 
@@ -51,7 +51,12 @@ pub enum Source {
     /// A package that is installed once and run in a sandbox.
     Package(PackageRef),
     /// A server that runs elsewhere and speaks streamable HTTP.
-    Remote { url: String },
+    Remote {
+        url: String,
+        /// What goes with each request to it; the values are in the vault.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<HeaderName, SecretId>,
+    },
 }
 
 /// A package of a registry.
@@ -163,7 +168,9 @@ impl ServerSpec {
 
     /// Returns how callers are kept apart, by the rule where nobody has chosen.
     pub fn isolation(&self) -> Isolation {
-        let by_rule = if self.secrets.is_empty() {
+        let has_headers =
+            matches!(&self.source, Source::Remote { headers, .. } if !headers.is_empty());
+        let by_rule = if self.secrets.is_empty() && !has_headers {
             Isolation::Shared
         } else {
             Isolation::Principal

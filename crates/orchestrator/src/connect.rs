@@ -1,14 +1,18 @@
 //! Opens the gateway's conversations: a process in a sandbox, or a connection to a server elsewhere.
 
-use std::sync::{Arc, Weak};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
 use async_trait::async_trait;
 use domain::{
-    DesiredSandbox, FolderAccess, IsolationKey, MountSource, SandboxKey, SandboxMount, SandboxSpec,
-    ServerId, Source, wire::ProcessOpen,
+    DesiredSandbox, FolderAccess, HeaderName, IsolationKey, MountSource, SandboxKey, SandboxMount,
+    SandboxSpec, Secret, SecretId, ServerId, Source, wire::ProcessOpen,
 };
 use gateway::{ConnectError, Connection};
 use mcp::transport::{HttpEndpoint, HttpLimits, LineEvent, LineSink, LineSource};
+use reqwest::header::{HeaderMap, HeaderValue};
 use sandbox::line::{ProcessEvent, ProcessReader, ProcessWriter};
 
 use crate::{
@@ -50,7 +54,7 @@ impl gateway::Connect for Connector {
         let row = row.ok_or_else(|| failed("it was removed"))?;
         match &row.stored.spec.source {
             Source::Package(_) => open_process(&shared, &row, isolation).await,
-            Source::Remote { url } => open_remote(&shared, url),
+            Source::Remote { url, headers } => open_remote(&shared, &row, url, headers).await,
         }
     }
 }
@@ -61,12 +65,26 @@ fn failed(reason: impl Into<String>) -> ConnectError {
     }
 }
 
-fn open_remote(shared: &Shared, url: &str) -> Result<Connection, ConnectError> {
+async fn open_remote(
+    shared: &Shared,
+    row: &Row,
+    url: &str,
+    names: &BTreeMap<HeaderName, SecretId>,
+) -> Result<Connection, ConnectError> {
+    let slug = &row.stored.slug;
     let url = reqwest::Url::parse(url).map_err(|err| failed(format!("`{url}`: {err}")))?;
     let endpoint = HttpEndpoint {
         client: shared.http_client(),
         url,
-        headers: Default::default(),
+        headers: headers(shared, row.stored.id, names).await?,
+        unauthorized_hint: match names.keys().next() {
+            None => format!(
+                "it wants credentials: `archestra servers header set {slug} Authorization` sends them"
+            ),
+            Some(name) => format!(
+                "it wants other credentials: set them with `archestra servers header set {slug} {name}`"
+            ),
+        },
     };
     let limits = HttpLimits {
         message_bytes_max: shared.settings.line_bytes_max as usize,
@@ -78,6 +96,42 @@ fn open_remote(shared: &Shared, url: &str) -> Result<Connection, ConnectError> {
         inbox,
         lease: Box::new(()),
     })
+}
+
+/// Opens the headers that go with each request. They are marked, so that nobody prints them.
+async fn headers(
+    shared: &Shared,
+    server: ServerId,
+    names: &BTreeMap<HeaderName, SecretId>,
+) -> Result<HeaderMap, ConnectError> {
+    let mut headers = HeaderMap::new();
+    for (name, id) in names {
+        let binding = header_binding(server, *id, name);
+        let what = format!("header `{name}`");
+        let value = unseal(shared, *id, &binding, &what).await?;
+        let no_header = |_| failed(format!("its {what} cannot be sent; give it again"));
+        let mut value = HeaderValue::from_str(value.expose()).map_err(no_header)?;
+        value.set_sensitive(true);
+        let name = name.as_str().parse::<reqwest::header::HeaderName>();
+        let name = name.expect("its characters are those of a header's name");
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+async fn unseal(
+    shared: &Shared,
+    id: SecretId,
+    binding: &str,
+    what: &str,
+) -> Result<Secret<String>, ConnectError> {
+    let stored = shared.store.secret(id).await;
+    let stored = stored.map_err(|err| failed(error_chain(&err)))?;
+    let sealed = stored.map(|it| it.sealed);
+    let sealed =
+        sealed.ok_or_else(|| failed(format!("its {what} is not in the vault; give it again")))?;
+    let value = shared.vault.unseal(binding, &sealed);
+    value.map_err(|err| failed(format!("its {what}: {}", error_chain(&err))))
 }
 
 /// Wants the server's sandbox, waits for it and starts the server's process there.
@@ -146,26 +200,21 @@ async fn environment(shared: &Shared, row: &Row) -> Result<Vec<(String, String)>
             .map(|(name, value)| (name.to_string(), value.clone())),
     );
     for (name, id) in &spec.secrets {
-        let stored = shared.store.secret(*id).await;
-        let stored = stored.map_err(|err| failed(error_chain(&err)))?;
-        let sealed = stored.map(|it| it.sealed);
-        let sealed = sealed.ok_or_else(|| {
-            failed(format!(
-                "its secret `{name}` is not in the vault; give it again"
-            ))
-        })?;
         let binding = secret_binding(row.stored.id, *id, name.as_str());
-        let value = shared.vault.unseal(&binding, &sealed);
-        let value =
-            value.map_err(|err| failed(format!("its secret `{name}`: {}", error_chain(&err))))?;
+        let value = unseal(shared, *id, &binding, &format!("secret `{name}`")).await?;
         env.push((name.to_string(), value.into_exposed()));
     }
     Ok(env)
 }
 
 /// What a sealed value is bound to: moved to another row, it cannot be opened.
-pub(crate) fn secret_binding(server: ServerId, id: domain::SecretId, name: &str) -> String {
+pub(crate) fn secret_binding(server: ServerId, id: SecretId, name: &str) -> String {
     format!("server:{server}:secret:{id}:env:{name}")
+}
+
+/// As [`secret_binding`], for the value of a header.
+pub(crate) fn header_binding(server: ServerId, id: SecretId, name: &HeaderName) -> String {
+    format!("server:{server}:secret:{id}:header:{name}")
 }
 
 /// Returns what every process in a sandbox gets.

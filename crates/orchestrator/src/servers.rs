@@ -1,23 +1,25 @@
 //! The use cases about servers: add, look, change, restart, remove.
 
 mod check;
+mod secrets;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    Caller, EnvName, HostPort, InstallId, PackageRef, Secret, SecretId, ServerId, ServerSlug,
+    Caller, EnvName, HeaderName, HostPort, InstallId, PackageRef, Secret, ServerId, ServerSlug,
     ServerSpec, Source,
 };
 use store::{
-    AuditEvent, AuditFilter, AuditRow, Consent, InstallState, InstallStep, NewInstall, NewSecret,
-    NewServer, StoredInstall,
+    AuditEvent, AuditFilter, AuditRow, Consent, InstallState, InstallStep, NewInstall, NewServer,
+    StoredInstall,
 };
 
-use self::check::check_spec;
+use self::{
+    check::check_spec,
+    secrets::{seal, seal_headers},
+};
 use crate::{
-    Error, LogLine, Orchestrator, Row, ServerStatus, Shared,
-    connect::secret_binding,
-    directory, error_chain, install,
+    Error, LogLine, Orchestrator, Row, ServerStatus, Shared, directory, error_chain, install,
     status::{OpenInstall, status},
 };
 
@@ -32,6 +34,8 @@ pub struct AddServer {
     pub spec: ServerSpec,
     /// Values that the person gives to this server in clear. They are sealed before they are stored.
     pub secrets: BTreeMap<EnvName, Secret<String>>,
+    /// Headers that go with each request to a remote server. They are sealed, too.
+    pub headers: BTreeMap<HeaderName, Secret<String>>,
 }
 
 /// A change of one server.
@@ -78,6 +82,7 @@ impl Orchestrator {
             title,
             mut spec,
             secrets,
+            headers,
         } = add;
         check_spec(&spec, &shared.settings.data_dir)?;
         let id = ServerId::from_uuid(uuid::Uuid::now_v7());
@@ -97,7 +102,8 @@ impl Orchestrator {
             .chars()
             .take(TITLE_CHARS_MAX)
             .collect();
-        let sealed = seal(shared, id, &mut spec, secrets, by)?;
+        let mut sealed = seal(shared, id, &mut spec, secrets, by)?;
+        sealed.extend(seal_headers(shared, id, &mut spec, headers, by)?);
         let install = match &spec.source {
             Source::Package(package) => Some(new_install(package)),
             Source::Remote { .. } => None,
@@ -160,10 +166,20 @@ impl Orchestrator {
             Source::Package(_) => self.shared.sandbox.facts().await.ok(),
             Source::Remote { .. } => None,
         };
+        let mut warnings = facts.map(|it| it.warnings).unwrap_or_default();
+        if let Source::Remote { url, headers } = &row.stored.spec.source
+            && !headers.is_empty()
+            && !is_private(url)
+        {
+            warnings.push(
+                "its address begins with http://: whoever carries a request reads its headers"
+                    .to_owned(),
+            );
+        }
         Ok(ServerDetails {
             summary: self.summary(&row).await?,
             install: install.map(|it| (it, steps)),
-            warnings: facts.map(|it| it.warnings).unwrap_or_default(),
+            warnings,
         })
     }
 
@@ -537,43 +553,23 @@ pub(crate) fn new_install(package: &PackageRef) -> NewInstall {
     }
 }
 
-/// Seals what the person gives, and notes its names in the spec.
-fn seal(
-    shared: &Shared,
-    server: ServerId,
-    spec: &mut ServerSpec,
-    secrets: BTreeMap<EnvName, Secret<String>>,
-    by: &Caller,
-) -> Result<Vec<NewSecret>, Error> {
-    let mut sealed = Vec::new();
-    for (name, value) in secrets {
-        if spec.env.contains_key(&name) {
-            return Err(Error::invalid(format!(
-                "`{name}` is given both as a secret and in clear"
-            )));
-        }
-        let id = SecretId::from_uuid(uuid::Uuid::now_v7());
-        let binding = secret_binding(server, id, name.as_str());
-        let value = shared
-            .vault
-            .seal(&binding, &value)
-            .map_err(|err| Error::invalid(format!("secret `{name}`: {}", error_chain(&err))))?;
-        sealed.push(NewSecret {
-            id,
-            server: Some(server),
-            name: name.to_string(),
-            sealed: value,
-            given_by: by.principal.clone(),
-        });
-        spec.secrets.insert(name, id);
-    }
-    Ok(sealed)
+/// Whether what is sent to this address is encrypted, or stays on this machine.
+fn is_private(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| {
+        url.scheme() == "https"
+            || match url.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            }
+    })
 }
 
 fn source_name(source: &Source) -> String {
     match source {
         Source::Package(package) => package.name.clone(),
-        Source::Remote { url } => {
+        Source::Remote { url, .. } => {
             let url = url::Url::parse(url).ok();
             let host = url.and_then(|it| it.host_str().map(ToOwned::to_owned));
             host.unwrap_or_else(|| "remote".to_owned())

@@ -42,6 +42,7 @@ mod listen;
 mod mcp_endpoint;
 mod page;
 mod server_bodies;
+mod server_headers;
 mod servers;
 mod sessions;
 mod system;
@@ -191,6 +192,7 @@ pub(crate) fn description_text() -> String {
 fn people_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(servers::router())
+        .merge(server_headers::router())
         .merge(tools::router())
         .merge(tokens::router())
         .merge(sessions::links_router())

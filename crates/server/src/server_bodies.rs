@@ -1,6 +1,10 @@
 //! Servers as the API shows and takes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    str::FromStr,
+};
 
 use domain::{
     BuildScripts, EnvName, FolderAccess, HostFolder, HostPort, Isolation, Limits, PackageRef,
@@ -39,6 +43,11 @@ pub(crate) struct AddServerBody {
     /// Says that this server may see the values of `secrets`.
     #[serde(default)]
     give_secrets_in_clear: bool,
+    /// Headers that go with each request to a remote server: names and values. The values are sealed,
+    /// and are in no answer.
+    #[serde(default)]
+    #[schema(value_type = HashMap<String, String>, write_only)]
+    headers: serde_json::Value,
     #[serde(default)]
     folders: Vec<FolderBody>,
     /// What the server may reach, as `host:port`. Nothing else can be.
@@ -193,6 +202,8 @@ pub(crate) struct ServerDetailsBody {
     env: BTreeMap<String, String>,
     /// The names of its secrets; their values are shown to nobody.
     secrets: Vec<String>,
+    /// The names of the headers that go with each request to it; their values are shown to nobody.
+    headers: Vec<String>,
     folders: Vec<FolderBody>,
     egress: Vec<String>,
     /// What was chosen or, where nothing was, follows from the rule.
@@ -246,7 +257,8 @@ pub(crate) struct InstallStepBody {
 
 impl AddServerBody {
     pub(crate) fn into_domain(self) -> Result<AddServer, ApiError> {
-        let secrets = secret_values(self.secrets)?;
+        let secrets: BTreeMap<EnvName, _> = secret_values("secrets", self.secrets)?;
+        let headers = secret_values("headers", self.headers)?;
         if !secrets.is_empty() && !self.give_secrets_in_clear {
             let names: Vec<String> = secrets.keys().map(|it| format!("`{it}`")).collect();
             let message = format!(
@@ -277,34 +289,43 @@ impl AddServerBody {
             title: self.title,
             spec,
             secrets,
+            headers,
         })
     }
 }
 
 /// Takes the values of secrets out of a body. No error repeats one.
-fn secret_values(
+fn secret_values<N>(
+    field: &str,
     secrets: serde_json::Value,
-) -> Result<BTreeMap<EnvName, Secret<String>>, ApiError> {
+) -> Result<BTreeMap<N, Secret<String>>, ApiError>
+where
+    N: FromStr<Err: Display> + Ord,
+{
     let secrets = match secrets {
         serde_json::Value::Null => return Ok(BTreeMap::new()),
         serde_json::Value::Object(secrets) => secrets,
         _ => {
-            return Err(ApiError::invalid(
-                "`secrets` must be an object of names and values",
-            ));
+            return Err(ApiError::invalid(format!(
+                "`{field}` must be an object of names and values"
+            )));
         }
     };
     let mut values = BTreeMap::new();
     for (name, value) in secrets {
         let serde_json::Value::String(value) = value else {
             return Err(ApiError::invalid(format!(
-                "`secrets.{name}` must be a text"
+                "`{field}.{name}` must be a text"
             )));
         };
-        let name: EnvName = name
+        let key: N = name
             .parse()
-            .map_err(|err| ApiError::invalid(format!("`secrets`: {err}")))?;
-        values.insert(name, Secret::new(value));
+            .map_err(|err| ApiError::invalid(format!("`{field}`: {err}")))?;
+        if values.insert(key, Secret::new(value)).is_some() {
+            return Err(ApiError::invalid(format!(
+                "`{field}.{name}` is given twice"
+            )));
+        }
     }
     Ok(values)
 }
@@ -340,7 +361,7 @@ impl From<&ServerDetails> for ServerDetailsBody {
         let stored = &details.summary.row.stored;
         // Taken apart, so that a new field is either shown or left out on purpose.
         let ServerSpec {
-            source: _,
+            source,
             args,
             env,
             secrets,
@@ -360,6 +381,10 @@ impl From<&ServerDetails> for ServerDetailsBody {
                 .map(|(name, value)| (name.to_string(), value.clone()))
                 .collect(),
             secrets: secrets.keys().map(ToString::to_string).collect(),
+            headers: match source {
+                Source::Remote { headers, .. } => headers.keys().map(ToString::to_string).collect(),
+                Source::Package(_) => Vec::new(),
+            },
             folders: folders.iter().map(FolderBody::from).collect(),
             egress: egress.iter().map(ToString::to_string).collect(),
             isolation: stored.spec.isolation().into(),
@@ -454,7 +479,10 @@ impl From<SourceBody> for Source {
                 version,
                 command,
             }),
-            SourceBody::Remote { url } => Self::Remote { url },
+            SourceBody::Remote { url } => Self::Remote {
+                url,
+                headers: BTreeMap::new(),
+            },
         }
     }
 }
@@ -471,7 +499,7 @@ impl From<&Source> for SourceBody {
                 version: package.version.clone(),
                 command: package.command.clone(),
             },
-            Source::Remote { url } => Self::Remote { url: url.clone() },
+            Source::Remote { url, headers: _ } => Self::Remote { url: url.clone() },
         }
     }
 }

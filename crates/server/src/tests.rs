@@ -6,6 +6,7 @@ mod connections;
 mod door;
 mod endpoint;
 mod events_socket;
+mod headers;
 mod upstream;
 
 use std::{

@@ -51,6 +51,7 @@ mod migrate;
 mod pins;
 mod rules;
 mod secrets;
+mod server_secrets;
 mod servers;
 mod sessions;
 mod step_log;

@@ -305,7 +305,7 @@ impl Store {
     }
 }
 
-fn json(spec: &ServerSpec) -> String {
+pub(crate) fn json(spec: &ServerSpec) -> String {
     serde_json::to_string(spec).expect("a specification has a JSON form")
 }
 

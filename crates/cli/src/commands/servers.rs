@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Api, part},
     args::ServersCommand,
-    commands::{list, servers_add, text},
+    commands::{list, servers_add, servers_header, text},
     output,
     target::Finder,
 };
@@ -43,6 +43,9 @@ pub(crate) async fn run(
             let body = json!({ "run": decision.run });
             api.post(&of(&server, "/consent"), Some(&body)).await?;
             return servers_add::wait(&mut api, &server, &wait, as_json).await;
+        }
+        ServersCommand::Header(command) => {
+            return servers_header::run(&mut api, command, as_json).await;
         }
         ServersCommand::Remove { server } => {
             api.delete(&of(&server, "")).await?;
@@ -158,6 +161,7 @@ async fn show(api: &mut Api, server: &str, as_json: bool) -> anyhow::Result<Exit
     line("arguments", &joined("args"));
     line("reaches", &joined("egress"));
     line("secrets", &joined("secrets"));
+    line("headers", &joined("headers"));
     for (name, value) in server["env"].as_object().into_iter().flatten() {
         line(
             "variable",

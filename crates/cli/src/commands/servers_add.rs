@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     io::{BufRead as _, IsTerminal as _},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use domain::{EnvName, Secret};
+use domain::{EnvName, HeaderName, Secret};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
@@ -24,7 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Adds a server and waits for it.
 pub(super) async fn add(api: &mut Api, args: AddArgs, as_json: bool) -> anyhow::Result<ExitCode> {
     let secrets = secrets(&args)?;
-    let body = body(&args, &secrets)?;
+    let headers = values(&args.header, &args.header_from_env)?;
+    let body = body(&args, &secrets, &headers)?;
     let added = api.post("/servers", Some(&body)).await?;
     let slug = text(&added, "slug").to_owned();
     if args.wait.no_wait {
@@ -100,7 +102,11 @@ pub(super) async fn wait(
     }
 }
 
-fn body(args: &AddArgs, secrets: &BTreeMap<EnvName, Secret<String>>) -> anyhow::Result<Value> {
+fn body(
+    args: &AddArgs,
+    secrets: &BTreeMap<EnvName, Secret<String>>,
+    headers: &BTreeMap<HeaderName, Secret<String>>,
+) -> anyhow::Result<Value> {
     let mut all_args = args.args.clone();
     all_args.extend(args.more_args.iter().cloned());
     let env: BTreeMap<&str, &String> = args
@@ -127,17 +133,14 @@ fn body(args: &AddArgs, secrets: &BTreeMap<EnvName, Secret<String>>) -> anyhow::
     limit("pids_max", args.pids.map(u64::from));
     limit("start_timeout_ms", args.start_timeout);
     limit("call_timeout_ms", args.call_timeout);
-    let secrets: Map<String, Value> = secrets
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.expose().as_str().into()))
-        .collect();
     Ok(json!({
         "slug": args.name,
         "source": source(&args.source, args.command.as_deref())?,
         "args": all_args,
         "env": env,
         "give_secrets_in_clear": args.give_secret_in_clear,
-        "secrets": secrets,
+        "secrets": exposed(secrets),
+        "headers": exposed(headers),
         "folders": folders.collect::<Vec<_>>(),
         "egress": args.allow,
         "isolation": args.isolation.map(|it| match it {
@@ -208,20 +211,40 @@ fn secrets(args: &AddArgs) -> anyhow::Result<BTreeMap<EnvName, Secret<String>>> 
             names.join(", ")
         );
     }
-    let mut secrets = BTreeMap::new();
-    for (name, variable) in &args.secret_from_env {
-        let value = std::env::var(variable)
-            .with_context(|| format!("the variable `{variable}` has no value for `{name}`"))?;
-        secrets.insert(name.clone(), Secret::new(value));
+    values(&args.secret, &args.secret_from_env)
+}
+
+/// Takes values from variables, and asks for the others.
+fn values<N: Clone + Ord + Display>(
+    asked_for: &[N],
+    of_variables: &[(N, String)],
+) -> anyhow::Result<BTreeMap<N, Secret<String>>> {
+    let mut values = BTreeMap::new();
+    for (name, variable) in of_variables {
+        values.insert(name.clone(), of_variable(&name.to_string(), variable)?);
     }
-    for name in &args.secret {
-        secrets.insert(name.clone(), ask(name)?);
+    for name in asked_for {
+        values.insert(name.clone(), ask(&name.to_string())?);
     }
-    Ok(secrets)
+    Ok(values)
+}
+
+fn exposed<N: Display>(values: &BTreeMap<N, Secret<String>>) -> Map<String, Value> {
+    values
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.expose().as_str().into()))
+        .collect()
+}
+
+/// Returns the value of a variable of the shell.
+pub(super) fn of_variable(name: &str, variable: &str) -> anyhow::Result<Secret<String>> {
+    let value = std::env::var(variable)
+        .with_context(|| format!("the variable `{variable}` has no value for `{name}`"))?;
+    Ok(Secret::new(value))
 }
 
 /// Reads one value: a line of standard input, not shown where a person types it.
-fn ask(name: &EnvName) -> anyhow::Result<Secret<String>> {
+pub(super) fn ask(name: &str) -> anyhow::Result<Secret<String>> {
     let stdin = std::io::stdin();
     let hidden = stdin.is_terminal().then(Hidden::new).flatten();
     if stdin.is_terminal() {

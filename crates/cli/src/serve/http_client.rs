@@ -66,3 +66,53 @@ fn same_origin() -> Policy {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers one request with a redirect to `location`, or `ok` where there is none.
+    async fn answer(listener: &TcpListener, location: Option<&str>) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..read]).into_owned();
+        assert!(request.contains("sentinel"), "{request}");
+        let head = match location {
+            Some(location) => format!("HTTP/1.1 307 Over There\r\nlocation: {location}"),
+            None => "HTTP/1.1 200 OK".to_owned(),
+        };
+        let answer = format!("{head}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_in_a_request_goes_to_no_other_address() {
+        let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = |listener: &TcpListener, path: &str| {
+            format!("http://{}{path}", listener.local_addr().unwrap())
+        };
+        let client = make(None);
+        let ask = |url: String| client.post(url).header("x-key", "sentinel").send();
+
+        let within = url(&first, "/b");
+        let (answered, ()) = tokio::join!(ask(url(&first, "/a")), async {
+            answer(&first, Some(&within)).await;
+            answer(&first, None).await;
+        });
+        assert_eq!(answered.unwrap().status(), 200);
+
+        // Another port is another origin.
+        let elsewhere = url(&second, "/a");
+        let (refused, ()) = tokio::join!(ask(url(&first, "/a")), answer(&first, Some(&elsewhere)));
+        assert!(refused.unwrap_err().is_redirect());
+        let nobody = tokio::time::timeout(Duration::ZERO, second.accept()).await;
+        assert!(nobody.is_err(), "the other address was asked");
+    }
+}

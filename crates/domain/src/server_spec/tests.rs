@@ -26,9 +26,17 @@ fn the_stored_form_stays() {
 
 #[test]
 fn a_server_that_holds_a_secret_is_not_shared() {
-    let mut spec = ServerSpec::new(Source::Remote {
-        url: "https://example.com/mcp".to_owned(),
-    });
+    let remote = |headers| {
+        ServerSpec::new(Source::Remote {
+            url: "https://example.com/mcp".to_owned(),
+            headers,
+        })
+    };
+    let secret = SecretId::from_uuid(uuid::Uuid::nil());
+    let authorization = ("authorization".parse().unwrap(), secret);
+    let with_header = remote([authorization].into());
+    assert_eq!(with_header.isolation(), Isolation::Principal);
+    let mut spec = remote(BTreeMap::new());
     assert_eq!(spec.isolation(), Isolation::Shared);
     spec.secrets.insert(
         "TOKEN".parse().unwrap(),
@@ -37,6 +45,19 @@ fn a_server_that_holds_a_secret_is_not_shared() {
     assert_eq!(spec.isolation(), Isolation::Principal);
     spec.isolation = Some(Isolation::Shared);
     assert_eq!(spec.isolation(), Isolation::Shared);
+}
+
+/// The stored form of remote servers, the one from before they had headers included.
+#[test]
+fn the_stored_form_of_a_remote_server_stays() {
+    let check = |text: &str| {
+        let source: Source = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&source).unwrap(), text);
+    };
+    check(r#"{"kind":"remote","url":"https://example.com/mcp"}"#);
+    check(
+        r#"{"kind":"remote","url":"https://example.com/mcp","headers":{"authorization":"00000000-0000-0000-0000-000000000000"}}"#,
+    );
 }
 
 #[test]

@@ -33,6 +33,10 @@ const AFTER_ANSWER: Duration = Duration::from_secs(1);
 /// For what nobody depends on: the farewell, and the body of a refusal.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
+const REDACTED: &str = "[redacted]";
+/// A part of a header's value that is shorter is a word like any other.
+const SECRET_LEN_MIN: usize = 6;
+
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
@@ -41,8 +45,10 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 pub struct HttpEndpoint {
     pub client: reqwest::Client,
     pub url: reqwest::Url,
-    /// Sent with each request.
+    /// Sent with each request. A value that is marked as sensitive is in no error.
     pub headers: HeaderMap,
+    /// What to tell a person when the server says that it does not let us in.
+    pub unauthorized_hint: String,
 }
 
 /// The most that is taken from a server.
@@ -131,7 +137,7 @@ impl Outbox for HttpOutbox {
         // What is not a request is waited for, so that the order is kept.
         let response = self.shared.post(outgoing.bytes.clone()).await?;
         if !response.status().is_success() {
-            return Err(refused(response).await);
+            return Err(self.shared.refused(response).await);
         }
         if !*self.shared.ready.borrow() && is_initialized(&outgoing.bytes) {
             self.shared.ready.send_replace(true);
@@ -263,7 +269,7 @@ impl Shared {
         let bytes = read_body(response, self.limits.message_bytes_max).await?;
         if !answers(&bytes, request) {
             // Passed on it would be nobody's answer, and whoever asked would wait in vain.
-            return Err(failed(no_answer(status, &bytes)));
+            return Err(failed(self.without_secrets(no_answer(status, &bytes))));
         }
         self.note_session(&headers, &bytes);
         self.give(Incoming::Message {
@@ -272,6 +278,41 @@ impl Shared {
         })
         .await;
         Ok(())
+    }
+}
+
+impl Shared {
+    async fn refused(&self, response: reqwest::Response) -> TransportError {
+        let status = response.status();
+        let mut reason = format!("the server answered with status {status}");
+        let hint = &self.endpoint.unauthorized_hint;
+        let is_unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if is_unauthorized && !hint.is_empty() {
+            reason.push_str("; ");
+            reason.push_str(hint);
+        }
+        let said = said(response).await;
+        if !said.is_empty() {
+            reason.push_str(": ");
+            reason.push_str(&self.without_secrets(said));
+        }
+        failed(reason)
+    }
+
+    /// Takes what we have sent out of what a server says: some repeat what they refuse.
+    fn without_secrets(&self, text: String) -> String {
+        let values = self.endpoint.headers.values();
+        let values = values
+            .filter(|it| it.is_sensitive())
+            .filter_map(|it| it.to_str().ok());
+        values.fold(text, |text, value| {
+            let text = text.replace(value, REDACTED);
+            // `Bearer TOKEN`: the token alone is as secret.
+            match value.rsplit_once(' ') {
+                Some((_, last)) if SECRET_LEN_MIN <= last.len() => text.replace(last, REDACTED),
+                _ => text,
+            }
+        })
     }
 }
 
@@ -311,7 +352,7 @@ async fn answer(shared: &Shared, body: Bytes, request: u64) -> Result<bool, Answ
     if !has_json
         || (!response.status().is_success() && response.status() != StatusCode::BAD_REQUEST)
     {
-        return Err(Answer::Failed(refused(response).await));
+        return Err(Answer::Failed(shared.refused(response).await));
     }
     let read = shared.read_json(response, request).await;
     read.map(|()| true).map_err(Answer::Failed)
@@ -365,8 +406,8 @@ async fn read_body(response: reqwest::Response, bytes_max: usize) -> Result<Byte
     Ok(all.freeze())
 }
 
-async fn refused(response: reqwest::Response) -> TransportError {
-    let status = response.status();
+/// Returns what a server says in the place of an answer.
+async fn said(response: reqwest::Response) -> String {
     let mut body = response.bytes_stream();
     let mut start = Vec::new();
     let read = async {
@@ -379,13 +420,7 @@ async fn refused(response: reqwest::Response) -> TransportError {
     };
     // What has come by then is told.
     let _read = tokio::time::timeout(FAREWELL_TIMEOUT, read).await;
-    let start = String::from_utf8_lossy(&start);
-    let start = start.trim();
-    failed(if start.is_empty() {
-        format!("the server answered with status {status}")
-    } else {
-        format!("the server answered with status {status}: {start}")
-    })
+    String::from_utf8_lossy(&start).trim().to_owned()
 }
 
 /// A message that failed alone: over HTTP each has a request of its own.

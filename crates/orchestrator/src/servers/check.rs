@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path},
 };
 
-use domain::{HostFolder, PackageRef, Registry, ServerSpec, Source};
+use domain::{HeaderName, HostFolder, PackageRef, Registry, Secret, ServerSpec, Source};
 
 use crate::{
     Error,
@@ -15,6 +15,8 @@ use crate::{
 const ARGS_MAX: usize = 64;
 const ENV_MAX: usize = 128;
 const VALUE_BYTES_MAX: usize = 32 << 10;
+/// The longest value of a header, in bytes.
+const HEADER_BYTES_MAX: usize = 8 << 10;
 const HOSTS_MAX: usize = 256;
 const FOLDERS_MAX: usize = 32;
 
@@ -22,7 +24,7 @@ const FOLDERS_MAX: usize = 32;
 pub(super) fn check_spec(spec: &ServerSpec, data_dir: &Path) -> Result<(), Error> {
     match &spec.source {
         Source::Package(package) => check_package(package)?,
-        Source::Remote { url } => check_url(url)?,
+        Source::Remote { url, .. } => check_url(url)?,
     }
     let too_many = |what: &str, max: usize| Err(Error::invalid(format!("more than {max} {what}")));
     if ARGS_MAX < spec.args.len() {
@@ -71,6 +73,26 @@ pub(super) fn check_spec(spec: &ServerSpec, data_dir: &Path) -> Result<(), Error
                 "limit `{name}` is {value}, the least is {least}"
             )));
         }
+    }
+    Ok(())
+}
+
+/// The error does not repeat the value.
+pub(super) fn check_header_value(name: &HeaderName, value: &Secret<String>) -> Result<(), Error> {
+    let value = value.expose();
+    let is_sent_as_it_is = value.bytes().all(|it| matches!(it, b' '..=b'~'))
+        && value.trim() == value
+        && !value.is_empty();
+    if !is_sent_as_it_is {
+        return Err(Error::invalid_with(
+            format!("the value of header `{name}` cannot be sent"),
+            "it has to be one line of ASCII, with no space at its ends",
+        ));
+    }
+    if HEADER_BYTES_MAX < value.len() {
+        return Err(Error::invalid(format!(
+            "the value of header `{name}` is longer than {HEADER_BYTES_MAX} bytes"
+        )));
     }
     Ok(())
 }

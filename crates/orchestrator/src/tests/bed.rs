@@ -190,6 +190,7 @@ pub(crate) fn package(name: &str) -> AddServer {
         title: None,
         spec: ServerSpec::new(source),
         secrets: Default::default(),
+        headers: Default::default(),
     }
 }
 

@@ -50,7 +50,7 @@ async fn a_body_that_is_wrong_is_refused_with_the_name_of_the_field() {
         {"code":"invalid","message":"the body is not understood: missing field `source` at line 1 column 2"}"#]]).await;
     check(r#"{"sauce": 1}"#, expect![[r#"
         400 Bad Request
-        {"code":"invalid","message":"`sauce`: unknown field `sauce`, expected one of `slug`, `title`, `source`, `args`, `env`, `secrets`, `give_secrets_in_clear`, `folders`, `egress`, `isolation`, `limits`, `keep_warm`, `build_scripts` at line 1 column 8"}"#]]).await;
+        {"code":"invalid","message":"`sauce`: unknown field `sauce`, expected one of `slug`, `title`, `source`, `args`, `env`, `secrets`, `give_secrets_in_clear`, `headers`, `folders`, `egress`, `isolation`, `limits`, `keep_warm`, `build_scripts` at line 1 column 8"}"#]]).await;
     check(r#"{"source": {"kind": "image"}}"#, expect![[r#"
         400 Bad Request
         {"code":"invalid","message":"`source.kind`: unknown variant `image`, expected `package` or `remote` at line 1 column 27"}"#]]).await;

@@ -32,6 +32,7 @@ fn closed_routes() -> Vec<(&'static str, String)> {
         let path = path
             .replace("{server}", "nobody")
             .replace("{host_port}", "example.com:443")
+            .replace("{header}", "x-key")
             .replace("{token}", "nobody");
         let methods = [
             ("GET", item.get),

@@ -43,7 +43,7 @@ impl Upstream {
     }
 }
 
-async fn answer(body: Bytes) -> Response {
+pub(super) async fn answer(body: Bytes) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap();
     let Some(id) = message.get("id") else {
         return StatusCode::ACCEPTED.into_response();

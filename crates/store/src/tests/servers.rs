@@ -13,6 +13,7 @@ super::on_both!(
     deleting_a_server_takes_all_that_is_its_own,
     lists_are_kept_byte_for_byte,
     secrets_are_kept_sealed_and_replaced,
+    a_server_and_its_secrets_change_together,
     a_row_that_is_not_understood_hides_no_other,
 );
 
@@ -308,4 +309,47 @@ async fn a_row_that_is_not_understood_hides_no_other(bed: Bed) {
     );
     let err = store.server(odd.id).await.unwrap_err();
     assert!(matches!(err, StoreError::Corrupt { .. }), "{err:?}");
+}
+
+async fn a_server_and_its_secrets_change_together(bed: Bed) {
+    let store = bed.open().await;
+    let (one, two) = (new_server("one"), new_server("two"));
+    let others = secret(Some(two.id), "others");
+    for (server, secrets) in [(&one, vec![]), (&two, vec![others.clone()])] {
+        let server = crate::NewServer {
+            secrets,
+            ..server.clone()
+        };
+        let add = event("server.add");
+        store.create_server(&server, None, &add).await.unwrap();
+    }
+    let (first, second) = (
+        secret(Some(one.id), "first"),
+        secret(Some(one.id), "second"),
+    );
+    let set = event("header.set");
+    let change = async |id, put: Option<&NewSecret>, forget: &[domain::SecretId]| {
+        let changed = store.update_server_secrets(id, &one.spec, put, forget, &set);
+        changed.await.unwrap()
+    };
+    let generation = change(one.id, Some(&first), &[]).await.unwrap();
+    // One of another server is not its own to forget.
+    let later = change(one.id, Some(&second), &[first.id, others.id]).await;
+    assert!(Some(generation) < later);
+    assert_eq!(
+        store.server(one.id).await.unwrap().unwrap().generation,
+        later.unwrap()
+    );
+    assert_eq!(store.secret(first.id).await.unwrap(), None);
+    let kept = store.secret(second.id).await.unwrap().unwrap();
+    assert_eq!(kept.sealed, second.sealed);
+    assert!(store.secret(others.id).await.unwrap().is_some());
+    assert_eq!(change(new_id(), Some(&first), &[second.id]).await, None);
+    assert_eq!(store.secret(first.id).await.unwrap(), None);
+    let count = audit_kinds(&store)
+        .await
+        .iter()
+        .filter(|it| *it == "header.set")
+        .count();
+    assert_eq!(count, 2);
 }

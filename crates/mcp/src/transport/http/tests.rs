@@ -183,11 +183,14 @@ fn endpoint(address: SocketAddr) -> HttpEndpoint {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut headers = HeaderMap::new();
-    headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+    let mut value = HeaderValue::from_static("Bearer sentinel-4711");
+    value.set_sensitive(true);
+    headers.insert(header::AUTHORIZATION, value);
     HttpEndpoint {
         client,
         url: format!("http://{address}/mcp").parse().unwrap(),
         headers,
+        unauthorized_hint: "set `Authorization`".to_owned(),
     }
 }
 
@@ -334,11 +337,11 @@ async fn the_session_and_the_version_are_carried_from_the_hello_on_and_ended_at_
         })
         .collect();
     expect![[r#"
-        POST - - Bearer x application/json, text/event-stream {"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}
-        POST s1 2025-06-18 Bearer x application/json, text/event-stream {"jsonrpc":"2.0","method":"notifications/initialized"}
-        POST s1 2025-06-18 Bearer x application/json, text/event-stream {"jsonrpc":"2.0","id":7,"method":"tools/call"}
-        POST s1 2025-06-18 Bearer x application/json, text/event-stream {"jsonrpc":"2.0","id":7,"method":"tools/call"}
-        DELETE s1 2025-06-18 Bearer x */* 
+        POST - - Bearer sentinel-4711 application/json, text/event-stream {"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}
+        POST s1 2025-06-18 Bearer sentinel-4711 application/json, text/event-stream {"jsonrpc":"2.0","method":"notifications/initialized"}
+        POST s1 2025-06-18 Bearer sentinel-4711 application/json, text/event-stream {"jsonrpc":"2.0","id":7,"method":"tools/call"}
+        POST s1 2025-06-18 Bearer sentinel-4711 application/json, text/event-stream {"jsonrpc":"2.0","id":7,"method":"tools/call"}
+        DELETE s1 2025-06-18 Bearer sentinel-4711 */* 
     "#]]
     .assert_eq(&(shown.join("\n") + "\n"));
     bed.end().await;
@@ -654,7 +657,7 @@ async fn a_message_that_is_refused_says_so_and_the_next_is_sent() {
     assert!(!err.is_over);
     assert_eq!(
         err.reason,
-        "the server answered with status 403 Forbidden: no"
+        "the server answered with status 403 Forbidden; set `Authorization`: no"
     );
     bed.send(r#"{"jsonrpc":"2.0","method":"good"}"#, None)
         .await
@@ -684,4 +687,36 @@ async fn a_server_that_cannot_be_reached() {
         show(inbox.next().await),
         "- ended: the connection was closed"
     );
+}
+
+#[tokio::test]
+async fn what_was_sent_is_not_repeated_and_what_to_do_is_said() {
+    let mut bed = Bed::new(async |got: Got, answerer: Answerer| {
+        let said = format!("no: {}, or sentinel-4711", got.header("authorization"));
+        let len = said.len();
+        let status = if got.body.contains(r#""id":8"#) {
+            "500 Oh"
+        } else {
+            "401 Unauthorized"
+        };
+        answerer
+            .write(&format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {len}\r\n\r\n{said}"
+            ))
+            .await;
+    })
+    .await;
+    bed.ask(7).await;
+    assert_eq!(
+        bed.next().await,
+        "7 lost: the server answered with status 401 Unauthorized; set `Authorization`: no: [redacted], or [redacted]"
+    );
+    bed.ask(8).await;
+    assert_eq!(
+        bed.next().await,
+        "8 lost: the server answered with status 500 Internal Server Error: no: [redacted], or [redacted]"
+    );
+    let err = bed.send(INITIALIZED, None).await.unwrap_err();
+    assert!(!err.reason.contains("sentinel"), "{}", err.reason);
+    bed.end().await;
 }
