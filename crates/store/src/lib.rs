@@ -1,5 +1,5 @@
 //! What is remembered: servers, their installs, lists and pinned tools, what people have decided
-//! about calls, memories, sealed secrets, tokens, and the audit.
+//! about calls, memories, chats with their runs, sealed secrets, tokens, and the audit.
 //!
 //! ```text
 //! DataDir ── lock, instance id ──┐
@@ -30,6 +30,9 @@
 //! **Invariant:** an approval is decided once, a grant for one call is used once, and a tool's pin
 //! changes only from the one that was expected, however many try at a time.
 //!
+//! **Invariant:** a chat has one run under way, and a run's events are written by one that knows the
+//! last of them.
+//!
 //! **Invariant:** a database of a newer version is not written to.
 //!
 //! **Invariant:** this crate starts no task and no process, and reads no clock and no chance of its
@@ -41,15 +44,19 @@ mod pools;
 mod audit;
 mod approvals;
 mod audit_queue;
+mod chat_tools;
+mod chats;
 mod data_dir;
 mod error;
 mod grants;
 mod installs;
 mod lists;
 mod memories;
+mod messages;
 mod migrate;
 mod pins;
 mod rules;
+mod runs;
 mod secrets;
 mod server_secrets;
 mod servers;
@@ -64,6 +71,10 @@ pub use crate::approvals::{
 };
 pub use crate::audit::{AuditEvent, AuditFilter, AuditFrom, AuditRow};
 pub use crate::audit_queue::{AuditQueue, AuditSettings, AuditWriter};
+pub use crate::chat_tools::{CHAT_TOOLS_MAX, ChatTool, ChatToolsSet, IfAlready};
+pub use crate::chats::{
+    CHATS_MAX, ChatChange, ChatFilter, ChatHit, NewChat, StoredChat, ToolsDefault,
+};
 pub use crate::data_dir::{DataDir, Holder};
 pub use crate::error::StoreError;
 pub use crate::grants::{GRANTS_MAX, GrantFilter, GrantScope, NewGrant, OnceUse, StoredGrant};
@@ -72,8 +83,16 @@ pub use crate::installs::{
 };
 pub use crate::lists::{ListKind, ListsPut, StoredList};
 pub use crate::memories::{MEMORY_NAME_BYTES_MAX, MEMORY_VALUE_BYTES_MAX, Memory, MemorySet};
+pub use crate::messages::{
+    MESSAGE_BYTES_MAX, MESSAGES_MAX, MessageNode, MessageState, NewMessage, QUEUED_MAX, Role,
+    StoredMessage,
+};
 pub use crate::pins::{ApprovedTool, NewPin, PinInfo, PinsPut, StoredPin, ToolSetting};
 pub use crate::rules::RULES_MAX;
+pub use crate::runs::{
+    AnswerContent, Appended, Begun, NewRun, RUN_EVENT_BYTES_MAX, RUN_EVENTS_MAX, RunOf, RunState,
+    RunUpdate, StoredRun, StoredRunEvent,
+};
 pub use crate::secrets::{NewSecret, SecretInfo, StoredSecret};
 pub use crate::servers::{NewServer, StoredServer};
 pub use crate::sessions::WebSession;

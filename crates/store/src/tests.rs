@@ -5,14 +5,18 @@ mod approvals;
 mod audit;
 mod audit_queue;
 mod bed;
+mod chat_tools;
+mod chats;
 mod cluster;
 mod data_dir;
 mod grants;
 mod installs;
 mod memories;
+mod messages;
 mod opening;
 mod pins;
 mod rules;
+mod runs;
 mod servers;
 mod tokens;
 

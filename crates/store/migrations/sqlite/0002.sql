@@ -58,12 +58,12 @@ CREATE TABLE messages (
     parent_id TEXT,
     position BIGINT NOT NULL,
     role TEXT NOT NULL,
-    content TEXT NOT NULL,
-    -- What people search for.
-    text TEXT NOT NULL,
     run_id TEXT,
     state TEXT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- What people search for. The long ones come last, so that the others are read without them.
+    text TEXT NOT NULL,
+    content TEXT NOT NULL
 );
 CREATE UNIQUE INDEX messages_position ON messages (chat_id, position);
 CREATE INDEX messages_queued ON messages (chat_id, position) WHERE state = 'queued';

@@ -4,15 +4,15 @@ use std::sync::{
 };
 
 use domain::{
-    Clock, HostPort, Id, InstallId, PackageRef, PrincipalName, Registry, ServerId, ServerSlug,
-    ServerSpec, Source, Timestamp, ToolPin,
+    ChatId, Clock, HostPort, Id, InstallId, PackageRef, PrincipalName, Registry, ServerId,
+    ServerSlug, ServerSpec, Source, Timestamp, ToolPin,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::{
-    AuditEvent, AuditFilter, DatabaseLocation, NewApproval, NewInstall, NewServer, Store,
-    tests::cluster,
+    AuditEvent, AuditFilter, Begun, DatabaseLocation, NewApproval, NewChat, NewInstall, NewMessage,
+    NewRun, NewServer, RunOf, Store, StoredRun, ToolsDefault, tests::cluster,
 };
 
 /// A place for one test: a database of its own and a clock that the test moves.
@@ -131,6 +131,49 @@ pub(crate) fn new_approval(server: ServerId, arguments: &str) -> NewApproval {
         arguments: arguments.into(),
         arguments_sha256: format!("hash of {arguments}"),
         expires_at: Some(at(10_000)),
+    }
+}
+
+pub(crate) fn new_chat(title: &str) -> NewChat {
+    NewChat {
+        id: new_id(),
+        principal: PrincipalName::owner(),
+        title: title.to_owned(),
+        title_is_auto: true,
+        tools_default: ToolsDefault::All,
+        provider: None,
+        model: None,
+    }
+}
+
+/// Adds a chat of the owner and returns its identifier.
+pub(crate) async fn add_chat(store: &Store, title: &str) -> ChatId {
+    store.create_chat(&new_chat(title)).await.unwrap().id
+}
+
+pub(crate) fn new_message(text: &str) -> NewMessage {
+    NewMessage {
+        id: new_id(),
+        content: format!("[{text:?}]").into(),
+        text: text.to_owned(),
+    }
+}
+
+pub(crate) fn new_run() -> NewRun {
+    NewRun {
+        id: new_id(),
+        answer: new_id(),
+        model: "a model".to_owned(),
+        provider: None,
+    }
+}
+
+/// Sends a message to a chat in which no run is under way.
+pub(crate) async fn send(store: &Store, chat: ChatId, text: &str) -> StoredRun {
+    let of = RunOf::New(new_message(text));
+    match store.begin_run(chat, &of, &new_run()).await.unwrap() {
+        Begun::Started(run) => run,
+        other => panic!("{other:?}"),
     }
 }
 
