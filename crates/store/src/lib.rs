@@ -1,5 +1,5 @@
 //! What is remembered: servers, their installs, lists and pinned tools, what people have decided
-//! about calls, memories, chats with their runs, sealed secrets, tokens, and the audit.
+//! about calls, memories, chats with their runs, providers of models, sealed secrets, tokens, and the audit.
 //!
 //! ```text
 //! DataDir ── lock, instance id ──┐
@@ -55,6 +55,7 @@ mod memories;
 mod messages;
 mod migrate;
 mod pins;
+mod providers;
 mod rules;
 mod runs;
 mod secrets;
@@ -88,6 +89,9 @@ pub use crate::messages::{
     StoredMessage,
 };
 pub use crate::pins::{ApprovedTool, NewPin, PinInfo, PinsPut, StoredPin, ToolSetting};
+pub use crate::providers::{
+    KeyChange, NewProvider, PROVIDERS_MAX, ProviderChange, ProviderKind, StoredProvider,
+};
 pub use crate::rules::RULES_MAX;
 pub use crate::runs::{
     AnswerContent, Appended, Begun, NewRun, RUN_EVENT_BYTES_MAX, RUN_EVENTS_MAX, RunOf, RunState,

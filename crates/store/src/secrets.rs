@@ -1,6 +1,6 @@
 use std::fmt;
 
-use domain::{PrincipalName, SecretId, ServerId, Timestamp};
+use domain::{PrincipalName, ProviderId, SecretId, ServerId, Timestamp};
 
 use crate::{
     AuditEvent, Store, StoreError,
@@ -17,6 +17,8 @@ pub struct NewSecret {
     pub id: SecretId,
     /// The server that it is for, with which it goes.
     pub server: Option<ServerId>,
+    /// The provider that it is for, with which it goes.
+    pub provider: Option<ProviderId>,
     pub name: String,
     /// At most 64 KiB.
     pub sealed: Vec<u8>,
@@ -35,6 +37,7 @@ pub struct StoredSecret {
 pub struct SecretInfo {
     pub id: SecretId,
     pub server: Option<ServerId>,
+    pub provider: Option<ProviderId>,
     pub name: String,
     pub given_at: Timestamp,
     pub given_by: PrincipalName,
@@ -44,10 +47,11 @@ macro_rules! insert_secret {
     ($tx:ident, $secret:expr, $now:expr) => {{
         let secret = $secret;
         $crate::secrets::check_size(secret)?;
-        let sql = "INSERT INTO secrets (id, server_id, name, sealed, given_at, given_by) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed, given_at = excluded.given_at, given_by = excluded.given_by";
+        let sql = "INSERT INTO secrets (id, server_id, provider_id, name, sealed, given_at, given_by) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed, given_at = excluded.given_at, given_by = excluded.given_by";
         sqlx::query(sql)
             .bind(secret.id.to_string())
             .bind(secret.server.map(|it| it.to_string()))
+            .bind(secret.provider.map(|it| it.to_string()))
             .bind($crate::store::storable(&secret.name))
             .bind(secret.sealed.clone())
             .bind($crate::store::ms($now))
@@ -86,12 +90,13 @@ impl Store {
     }
 
     /// Returns what may be shown of a server's secrets, in the order of their names; with `None`,
-    /// of those that belong to no server.
+    /// of those that belong to no server
+    /// and no provider.
     pub async fn secret_infos(
         &self,
         server: Option<ServerId>,
     ) -> Result<Vec<SecretInfo>, StoreError> {
-        let sql = "SELECT * FROM secrets WHERE server_id = $1 OR (server_id IS NULL AND $1 IS NULL) ORDER BY name, id";
+        let sql = "SELECT * FROM secrets WHERE server_id = $1 OR (server_id IS NULL AND provider_id IS NULL AND $1 IS NULL) ORDER BY name, id";
         let rows: Vec<Row> = reading!(self, pool => {
             sqlx::query_as(sql)
                 .bind(server.map(|it| it.to_string()))
@@ -162,6 +167,7 @@ impl fmt::Debug for NewSecret {
 row!(Row {
     id: String,
     server_id: Option<String>,
+    provider_id: Option<String>,
     name: String,
     sealed: Vec<u8>,
     given_at: i64,
@@ -175,6 +181,7 @@ impl Row {
             Ok(SecretInfo {
                 id: self.id.parse()?,
                 server: self.server_id.map(|it| it.parse()).transpose()?,
+                provider: self.provider_id.map(|it| it.parse()).transpose()?,
                 name: self.name,
                 given_at: time(self.given_at),
                 given_by: self.given_by.parse()?,

@@ -15,6 +15,7 @@ mod memories;
 mod messages;
 mod opening;
 mod pins;
+mod providers;
 mod rules;
 mod runs;
 mod servers;

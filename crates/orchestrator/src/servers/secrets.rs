@@ -187,6 +187,7 @@ fn seal_one(
     Ok(NewSecret {
         id,
         server: Some(server),
+        provider: None,
         name: name.to_owned(),
         sealed,
         given_by: by.principal.clone(),

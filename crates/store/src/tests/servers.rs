@@ -21,6 +21,7 @@ fn secret(server: Option<ServerId>, name: &str) -> NewSecret {
     NewSecret {
         id: new_id(),
         server,
+        provider: None,
         name: name.to_owned(),
         sealed: vec![1, 0, 255],
         given_by: PrincipalName::owner(),
