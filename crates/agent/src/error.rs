@@ -25,12 +25,16 @@ pub struct ModelError {
 pub enum ModelErrorKind {
     /// The key is missing, wrong or may not do this.
     Key,
+    /// The account is empty.
+    Credit,
     RateLimit,
     /// The provider has too much to do at the moment.
     Overloaded,
     ContextTooLong,
     ModelMissing,
     NoToolSupport,
+    /// The machine that the model is on has not enough memory for it.
+    OutOfMemory,
     Unreachable,
     Certificate,
     /// It went silent for longer than it may.

@@ -30,12 +30,15 @@
 //! **Invariant:** names and schemas are made fit for a provider here and turned back here. Nobody
 //! else sees a provider's names.
 
+mod codec;
 mod conversation;
 mod error;
 mod event;
 mod fit;
 mod log;
 mod model;
+mod provider;
+mod refusal;
 mod settings;
 mod settle;
 mod state;
@@ -45,6 +48,7 @@ mod turn;
 pub mod ui;
 mod validate;
 
+pub use crate::codec::{Codec, ContextSettings, Encoded, Ollama, OllamaModel, OpenAiChat, Target};
 pub use crate::conversation::{
     Answer, AnswerPart, AssistantPart, Conversation, HistoryItem, Message, UserPart,
 };
@@ -60,6 +64,10 @@ pub use crate::fit::{
 };
 pub use crate::log::{Log, LogError};
 pub use crate::model::{Model, ModelEvent, ModelOptions, ModelRequest, ModelStream, ModelTool};
+pub use crate::provider::{
+    BaseUrlError, Candidate, ClientSettings, Found, ModelClient, ModelInfo, Provider, ProviderKind,
+    ProviderModel, TestReport, base_url, candidates, discover,
+};
 pub use crate::settings::TurnSettings;
 pub use crate::settle::{crash_events, end_events, resume_events};
 pub use crate::state::{Answered, Approval, ApprovalAnswer, Call, CallState, Part, RunState, Text};

@@ -126,12 +126,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tells people something, once in a turn.
+    /// Returns a notice that people have not had in this run.
     fn notice(&self, kind: NoticeKind, text: String) -> Option<RunEvent> {
-        let is_same =
-            |it: &Part| matches!(it, Part::Notice { kind: k, text: t } if *k == kind && *t == text);
-        let told = self.state.parts.iter().any(is_same);
-        (!told).then_some(RunEvent::Notice { kind, text })
+        let notice = RunEvent::Notice { kind, text };
+        (!self.is_told(&notice)).then_some(notice)
+    }
+
+    /// Returns whether an event is a notice that people have had in this run.
+    fn is_told(&self, event: &RunEvent) -> bool {
+        let RunEvent::Notice { kind, text } = event else {
+            return false;
+        };
+        // How much was cut differs from step to step.
+        let any_text = *kind == NoticeKind::ContextCut;
+        let is_same = |it: &Part| match it {
+            Part::Notice { kind: k, text: t } => k == kind && (any_text || t == text),
+            _ => false,
+        };
+        self.state.parts.iter().any(is_same)
     }
 }
 

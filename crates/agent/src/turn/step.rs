@@ -128,6 +128,7 @@ impl Run<'_> {
                     break;
                 }
             }
+            events.retain(|it| !self.is_told(it));
             // What came before the failure is kept.
             self.append(events).await?;
             if let Some(error) = failure {
