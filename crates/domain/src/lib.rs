@@ -37,7 +37,7 @@ pub use crate::id::{
     ApprovalId, ChatId, GrantId, Id, InstallId, InstanceId, MessageId, ProviderId, RuleId, RunId,
     SecretId, ServerId, TokenId, kind,
 };
-pub use crate::pin::{ToolPin, ToolPinError, canonical_sha256};
+pub use crate::pin::{ToolPin, ToolPinError, canonical_sha256, is_ambiguous};
 pub use crate::policy::{Effect, PolicyRule, Standing, ToolChanges, ToolGlob, ToolGlobError};
 pub use crate::principal::{IsolationKey, PrincipalError, PrincipalName};
 pub use crate::sandbox_spec::{DesiredSandbox, Limits, MountSource, SandboxMount, SandboxSpec};

@@ -3,7 +3,7 @@
 //! A server can say something else of its tools each time it is asked. The first thing that it says
 //! is pinned; what differs from it later is not taken for the same tool until somebody agrees.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -86,10 +86,7 @@ impl From<ToolPin> for String {
 /// numbers are compared as they were written.
 pub fn canonical_sha256(json: &RawValue) -> String {
     let mut canonical = Vec::with_capacity(json.get().len());
-    let mut reader = Reader {
-        bytes: json.get().as_bytes(),
-        at: 0,
-    };
+    let mut reader = Reader::new(json);
     if reader.value(&mut canonical, 0).is_none() {
         canonical.clear();
         canonical.extend_from_slice(json.get().as_bytes());
@@ -98,13 +95,29 @@ pub fn canonical_sha256(json: &RawValue) -> String {
     digest.iter().map(|it| format!("{it:02x}")).collect()
 }
 
+/// Whether two programs may read a JSON text differently: a key stands twice in one object, or it is
+/// nested so deeply that nobody knows.
+pub fn is_ambiguous(json: &RawValue) -> bool {
+    let mut reader = Reader::new(json);
+    reader.value(&mut Vec::new(), 0).is_none() || reader.has_key_twice
+}
+
 /// Reads a text that is known to be JSON.
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    has_key_twice: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(json: &'a RawValue) -> Self {
+        Self {
+            bytes: json.get().as_bytes(),
+            at: 0,
+            has_key_twice: false,
+        }
+    }
+
     /// Appends the canonical form of the next value. `None` where it is nested too deeply.
     fn value(&mut self, out: &mut Vec<u8>, depth: usize) -> Option<()> {
         if DEPTH_MAX < depth {
@@ -143,6 +156,9 @@ impl Reader<'_> {
             members.push((key, value));
         }
         self.at += 1;
+        // Written differently, two keys may still be one.
+        let names: BTreeSet<String> = members.iter().filter_map(|(key, _)| name(key)).collect();
+        self.has_key_twice |= names.len() < members.len();
         // Stable, so that of two with one key the first stays the first.
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
         out.push(b'{');
@@ -193,6 +209,10 @@ impl Reader<'_> {
         }
         self.bytes.get(self.at).copied()
     }
+}
+
+fn name(key: &[u8]) -> Option<String> {
+    serde_json::from_slice(key).ok()
 }
 
 #[cfg(test)]
@@ -248,6 +268,15 @@ mod tests {
         let deep = |space: &str| format!("{}{space}{}", "[".repeat(5_000), "]".repeat(5_000));
         assert_eq!(pin(&deep("")), pin(&deep("")));
         assert_ne!(pin(&deep("")), pin(&deep(" ")));
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_ambiguous() {
+        let check = |json: &str| is_ambiguous(&RawValue::from_string(json.to_owned()).unwrap());
+        assert!(!check(r#"{"a":{"b":1},"b":[{"a":1},{"a":2}],"A":0}"#));
+        assert!(check(r#"{"a":1,"a":1}"#));
+        assert!(check(r#"{"x":[{"a":1,"\u0061":2}]}"#));
+        assert!(check(&format!("{}{}", "[".repeat(500), "]".repeat(500))));
     }
 
     #[test]

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use domain::{Caller, ServerSlug};
-use mcp::Object;
+use mcp::{Object, object::raw};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     CallEnd, CallError, CallRecord, Gateway, Shared,
-    policy::{Decision, decide, may_use},
+    approval::permit,
+    policy::may_use,
     pool,
-    table::{Entry, Table},
+    table::{Entry, Named, Table},
     upstream::{Origin, Request},
 };
+
+/// Where in `_meta` the built-in server finds who calls. Nobody else can put it there.
+pub const CALLER_META: &str = "archestra/caller";
 
 /// Which tool is meant.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +53,14 @@ pub(crate) struct Call<'a> {
 
 /// A tool that there is.
 pub(crate) struct Tool {
-    entry: Arc<Entry>,
-    name: String,
-    is_read_only: bool,
+    pub(crate) entry: Arc<Entry>,
+    /// Where it is among the server's tools.
+    // Invariant: there are more.
+    index: usize,
+    /// By the server's own name for it.
+    pub(crate) name: String,
     /// What a caller is told who may not know that the server exists.
-    hidden: Option<String>,
+    pub(crate) hidden: Option<String>,
 }
 
 impl Gateway {
@@ -105,61 +112,86 @@ impl Tool {
                 format!("there is no tool `{tool}` of a server `{server}`")
             }
         };
-        let (entry, tool) = found.ok_or_else(|| CallError::Unknown { what: unknown() })?;
+        let (entry, index) = found.ok_or_else(|| CallError::Unknown { what: unknown() })?;
         let is_hidden = !may_use(&caller.access, &entry.view.slug);
         Ok(Self {
             hidden: is_hidden.then(unknown),
             entry: entry.clone(),
-            name: tool.name.clone(),
-            is_read_only: tool.is_read_only,
+            index,
+            name: entry.tools[index].name.clone(),
         })
+    }
+
+    /// Returns the same tool in a newer table, if the same server still has it.
+    pub(crate) fn as_it_is_now(&self, table: &Table) -> Option<Self> {
+        let entry = table.server_by_id(self.entry.view.id)?;
+        Some(Self {
+            entry: entry.clone(),
+            index: entry.tool(&self.name)?,
+            name: self.name.clone(),
+            hidden: self.hidden.clone(),
+        })
+    }
+
+    pub(crate) fn named(&self) -> &Named {
+        &self.entry.tools[self.index]
     }
 }
 
 /// Decides, writes down, calls, and writes down how it ended.
 pub(crate) async fn call_tool(
     shared: &Arc<Shared>,
-    mut call: Call<'_>,
+    call: Call<'_>,
 ) -> Result<CallOutcome, CallError> {
-    let Tool {
-        entry,
-        name,
-        is_read_only,
-        hidden,
-    } = call.tool;
-    let slug = &entry.view.slug;
-    let decision = decide(call.caller, slug, &name);
-    call.params.set_text("name", &name);
+    let Call {
+        caller,
+        tool,
+        mut params,
+        origin,
+        cancel,
+    } = call;
+    params.set_text("name", &tool.name);
+    let request_bytes = params.text_len() as u64;
+    let asked_at = Instant::now();
+    let (tool, permitted) = permit(shared, caller, tool, &params, &origin, cancel).await;
     let mut record = CallRecord {
-        principal: call.caller.principal.clone(),
-        token: call.caller.token,
-        server: entry.view.id,
-        slug: slug.clone(),
-        tool: name,
-        decision: "allowed".to_owned(),
-        request_bytes: call.params.text_len() as u64,
+        principal: caller.principal.clone(),
+        token: caller.token,
+        chat: caller.chat,
+        server: tool.entry.view.id,
+        slug: tool.entry.view.slug.clone(),
+        tool: tool.name.clone(),
+        pin: tool.named().pin.clone(),
+        decision: "allowed",
+        basis: None,
+        request_bytes,
     };
-    let began = Instant::now();
-    let result = match decision {
-        Decision::Deny { reason } => {
-            record.decision = "denied".to_owned();
-            Err(match hidden {
-                None => CallError::Denied { reason },
-                Some(what) => CallError::Unknown { what },
-            })
+    let (began, result) = match permitted {
+        Err(refused) => {
+            record.decision = refused.decision;
+            record.basis = refused.basis;
+            (asked_at, Err(refused.error))
         }
-        Decision::Allow => {
-            if !is_read_only {
+        Ok(basis) => {
+            record.basis = Some(basis.to_text());
+            if !tool.named().is_read_only {
                 let written = shared.records.before_call(&record).await;
                 written.map_err(|reason| CallError::NotRecorded { reason })?;
             }
+            let entry = &tool.entry;
+            if entry.view.slug.is_built_in() {
+                set_caller(&mut params, caller)?;
+            }
             let forward = Forward {
                 method: "tools/call",
-                params: Some(&call.params),
-                origin: call.origin,
-                cancel: call.cancel,
+                params: Some(&params),
+                origin,
+                cancel,
             };
-            request(shared, &entry, call.caller, &forward).await
+            (
+                Instant::now(),
+                request(shared, entry, caller, &forward).await,
+            )
         }
     };
     let result = result.map(|result| CallOutcome {
@@ -178,6 +210,17 @@ pub(crate) async fn call_tool(
     };
     shared.records.after_call(record, end).await;
     result
+}
+
+/// Tells the built-in server who calls, in the place of whatever the client says there.
+fn set_caller(params: &mut Object<'_>, caller: &Caller) -> Result<(), CallError> {
+    let meta: Option<Box<RawValue>> = params.get("_meta").map(ToOwned::to_owned);
+    let meta = meta.as_deref().filter(|it| it.get().starts_with('{'));
+    let mut meta = Object::parse_or_empty(meta).map_err(|err| CallError::params(&err))?;
+    meta.set(CALLER_META, raw(caller));
+    let meta = meta.to_raw();
+    params.set("_meta", meta);
+    Ok(())
 }
 
 /// A request to be passed on to a server.

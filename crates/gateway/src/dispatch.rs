@@ -548,7 +548,7 @@ fn answer_at_once(
     let table = shared.table.load();
     let list = match &session.scope {
         Scope::All => table.list(kind, caller),
-        Scope::One(slug) => table.server(slug)?.list(kind, caller),
+        Scope::One(slug) => table.list_of(table.server(slug)?, kind, caller),
     };
     let mut out = Vec::with_capacity(list.len() + id.get().len() + 32);
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::ServerSlug;
+use domain::{ApprovalId, ServerSlug};
 use mcp::{RpcError, code};
 use serde_json::value::RawValue;
 
@@ -12,6 +12,23 @@ pub enum CallError {
     Unknown { what: String },
     #[error("{reason}")]
     Denied { reason: String },
+    /// The tool is not what somebody has agreed to.
+    #[error("{reason}; a person can look at it at {address}")]
+    Quarantined { reason: String, address: String },
+    /// The request stays open; the same call made again finds what was decided.
+    #[error(
+        "the call of {what} is waiting for approval: a person can allow or deny it at {address}; make the same call again after that"
+    )]
+    WaitingForApproval {
+        what: String,
+        approval: ApprovalId,
+        address: String,
+    },
+    #[error("the call of {what} was not approved{}", because(reason.as_deref()))]
+    NotApproved {
+        what: String,
+        reason: Option<String>,
+    },
     #[error("server `{server}` cannot be started: {reason}")]
     NotStarted { server: ServerSlug, reason: String },
     #[error("server `{server}` ended while the request was under way: {reason}")]
@@ -62,7 +79,10 @@ impl CallError {
         let code = match self {
             Self::Server { error } => return error.clone(),
             Self::Unknown { .. } | Self::Params { .. } => code::INVALID_PARAMS,
-            Self::Denied { .. } => code::FORBIDDEN,
+            Self::Denied { .. }
+            | Self::Quarantined { .. }
+            | Self::WaitingForApproval { .. }
+            | Self::NotApproved { .. } => code::FORBIDDEN,
             Self::NotRecorded { .. } => code::INTERNAL,
             Self::NotStarted { .. }
             | Self::Ended { .. }
@@ -75,11 +95,28 @@ impl CallError {
         RpcError::new(code, self.to_string()).to_raw()
     }
 
+    /// Returns the result that a client's model gets, where it can do something about it: what a
+    /// person has to do, or has done.
+    pub(crate) fn to_tool_result(&self) -> Option<Box<RawValue>> {
+        match self {
+            Self::Quarantined { .. }
+            | Self::WaitingForApproval { .. }
+            | Self::NotApproved { .. } => Some(mcp::object::raw(&serde_json::json!({
+                "content": [{ "type": "text", "text": self.to_string() }],
+                "isError": true,
+            }))),
+            _ => None,
+        }
+    }
+
     /// Returns a word for the audit.
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
             Self::Unknown { .. } => "unknown",
             Self::Denied { .. } => "denied",
+            Self::Quarantined { .. } => "quarantined",
+            Self::WaitingForApproval { .. } => "waiting_for_approval",
+            Self::NotApproved { .. } => "not_approved",
             Self::NotStarted { .. } => "not_started",
             Self::Ended { .. } => "ended",
             Self::NotReached { .. } => "not_reached",
@@ -92,4 +129,8 @@ impl CallError {
             Self::Server { .. } => "error",
         }
     }
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map(|it| format!(": {it}")).unwrap_or_default()
 }

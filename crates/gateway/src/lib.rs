@@ -4,7 +4,7 @@
 //! ```text
 //! client ──post──> dispatch ──> Gateway::call ──> pool ──> Upstream ──> server's process
 //!            │         │             │              │          │
-//!        Session     Table         policy       single-flight  pending requests, by our numbers
+//!        Session     Table    policy, approval  single-flight  pending requests, by our numbers
 //!            ^                                                 │
 //!            └──── progress, log lines, questions: by the call they belong to ────┘
 //! ```
@@ -18,7 +18,11 @@
 //! both use 1 cannot meet.
 //!
 //! **Invariant:** there is one way to call a tool, [`Gateway::call`], whoever asks. What decides is
-//! one function, [`policy::decide`], and lists and calls both ask it.
+//! one function, [`policy::decide`], and lists and calls both ask it. Where it says that a person is
+//! asked, [`approval`] waits for the person, and then the function decides again.
+//!
+//! **Invariant:** a tool that says something else of itself than what was agreed to is neither listed
+//! nor called.
 //!
 //! **Invariant:** nothing here knows HTTP status codes, SQL or containers. A connection comes from
 //! [`Connect`], and what is to be remembered goes to [`Records`].
@@ -33,11 +37,14 @@
 //! its own, and what does not fit is dropped (a notification) or fails (a question).
 
 mod activity;
+mod approval;
 mod call;
 mod conversation;
 mod dispatch;
 mod error;
+mod grants;
 mod lists;
+mod pins;
 mod policy;
 mod pool;
 mod questions;
@@ -50,23 +57,30 @@ mod upstream;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, RwLock, RwLockWriteGuard},
 };
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use domain::{IsolationKey, PrincipalName, ServerId, ServerSlug, TokenId};
+use domain::{
+    Caller, ChatId, GrantId, IsolationKey, PolicyRule, PrincipalName, ServerId, ServerSlug,
+    TokenId, ToolPin,
+};
 use serde_json::value::RawValue;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use crate::call::{CallOutcome, CallTarget};
+pub use crate::approval::{Approval, Approvals, AskedCall, OpenApproval, Verdict};
+pub use crate::call::{CALLER_META, CallOutcome, CallTarget};
 pub use crate::dispatch::{Post, PostReply, Refusal, Scope};
 pub use crate::error::CallError;
+pub use crate::grants::{Grant, GrantScope};
 pub use crate::lists::ListKind;
+pub use crate::pins::{PinnedTool, ServerPins};
+pub use crate::policy::{Basis, Why};
 pub use crate::pool::UpstreamState;
 pub use crate::settings::Settings;
 pub use crate::table::{ServerLists, ServerView, ToolView};
-use crate::{pool::Pool, session::Sessions, table::Table, upstream::Upstream};
+use crate::{grants::Grants, pool::Pool, session::Sessions, table::Table, upstream::Upstream};
 
 /// Opens conversations with servers. `orchestrator` fills this.
 #[async_trait]
@@ -106,8 +120,9 @@ pub trait Records: Send + Sync {
     /// Notes how a call ended. It may hold the caller back, and loses nothing.
     async fn after_call(&self, call: CallRecord, outcome: CallEnd);
 
-    /// Stores the lists of a server that were read from it just now.
-    async fn lists_read(&self, server: ServerId, lists: &ServerLists);
+    /// Stores the lists of a server that were read from it just now, and returns what people have
+    /// agreed to of its tools; the first list is pinned by this. `None` is what was known before.
+    async fn lists_read(&self, server: ServerId, lists: &ServerLists) -> Option<Arc<ServerPins>>;
 
     /// Notes that [`Gateway::upstreams`] of a server may be others than before. It must not wait.
     fn conversation_changed(&self, server: ServerId);
@@ -118,11 +133,15 @@ pub trait Records: Send + Sync {
 pub struct CallRecord {
     pub principal: PrincipalName,
     pub token: Option<TokenId>,
+    pub chat: Option<ChatId>,
     pub server: ServerId,
     pub slug: ServerSlug,
     pub tool: String,
-    /// `allowed`, or why not.
-    pub decision: String,
+    pub pin: ToolPin,
+    /// `allowed`, `denied`, or `asked` where nobody has approved it.
+    pub decision: &'static str,
+    /// By what rule or permission, or by whose consent.
+    pub basis: Option<String>,
     pub request_bytes: u64,
 }
 
@@ -145,6 +164,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) connect: Arc<dyn Connect>,
     pub(crate) records: Arc<dyn Records>,
+    pub(crate) approvals: Arc<dyn Approvals>,
+    pub(crate) grants: RwLock<Grants>,
     pub(crate) table: ArcSwap<Table>,
     /// What the table is made of; whoever changes it swaps the table.
     views: Mutex<BTreeMap<ServerId, Arc<ServerView>>>,
@@ -160,6 +181,7 @@ impl Gateway {
         settings: Settings,
         connect: Arc<dyn Connect>,
         records: Arc<dyn Records>,
+        approvals: Arc<dyn Approvals>,
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
@@ -169,6 +191,8 @@ impl Gateway {
             connect,
             pool: Pool::new(records.clone()),
             records,
+            approvals,
+            grants: RwLock::default(),
             table: ArcSwap::default(),
             views: Mutex::default(),
             tasks,
@@ -178,7 +202,7 @@ impl Gateway {
         Self { shared }
     }
 
-    /// Adds a server, or replaces what is known of it. `view.lists` of `None` keeps the lists that
+    /// Adds a server, or replaces what is known of it. `None` for its lists or pins keeps those that
     /// there are. Where the generation is another, conversations with the server are ended.
     pub fn put_server(&self, view: ServerView) {
         let id = view.id;
@@ -193,7 +217,18 @@ impl Gateway {
             // A server that has another name has other tools.
             let known = former_lists.as_ref().filter(|_| former_slug.is_none());
             let changed = lists.as_ref().map(|it| it.differences(known));
-            views.insert(id, Arc::new(ServerView { lists, ..view }));
+            let pins = view
+                .pins
+                .clone()
+                .or_else(|| former.and_then(|it| it.pins.clone()));
+            views.insert(
+                id,
+                Arc::new(ServerView {
+                    lists,
+                    pins,
+                    ..view
+                }),
+            );
             (is_stale, former_slug, changed.unwrap_or_default())
         });
         // What goes on under the former name would be shown to whom the new one is hidden from.
@@ -216,6 +251,49 @@ impl Gateway {
         {
             lists::tell(&self.shared, &removed.slug, &lists.differences(None));
         }
+    }
+
+    /// Notes what people have agreed to of a server's tools.
+    pub fn set_pins(&self, id: ServerId, pins: Arc<ServerPins>) {
+        let slug = self.shared.change_views(|views| {
+            let view = views.get_mut(&id)?;
+            *view = Arc::new(ServerView {
+                pins: Some(pins),
+                ..ServerView::clone(view)
+            });
+            Some(view.slug.clone())
+        });
+        if let Some(slug) = slug {
+            lists::tell(&self.shared, &slug, &[ListKind::Tools]);
+        }
+    }
+
+    /// Replaces the rules about tools.
+    pub fn set_rules(&self, rules: Vec<PolicyRule>) {
+        let slugs: Vec<ServerSlug> = {
+            let views = self.shared.views();
+            let former = self.shared.table.load();
+            let table = Table::new(views.values(), rules.into(), &former);
+            self.shared.table.store(Arc::new(table));
+            views.values().map(|it| it.slug.clone()).collect()
+        };
+        for slug in slugs {
+            lists::tell(&self.shared, &slug, &[ListKind::Tools]);
+        }
+    }
+
+    /// Replaces the permissions that stand.
+    pub fn set_grants(&self, grants: Vec<Grant>) {
+        *self.shared.grants() = Grants::new(grants);
+    }
+
+    pub fn put_grant(&self, grant: Grant) {
+        self.shared.grants().put(grant);
+    }
+
+    /// Takes a permission back. Calls that were made by it go on.
+    pub fn remove_grant(&self, id: GrantId) {
+        self.shared.grants().remove(id);
     }
 
     /// Tells how the conversations with `id` stand, one for each isolation key.
@@ -244,9 +322,19 @@ impl Gateway {
     }
 
     /// Returns the tools that `caller` may see, with the names that `/mcp` advertises.
-    pub fn tools(&self, caller: &domain::Caller) -> Vec<ToolView> {
+    pub fn tools(&self, caller: &Caller) -> Vec<ToolView> {
         let table = self.shared.table.load_full();
         table.tool_views(caller)
+    }
+
+    /// Returns all tools that a server has now, those that are kept away included.
+    pub fn tools_of(&self, id: ServerId) -> Vec<ToolView> {
+        let table = self.shared.table.load_full();
+        let Some(entry) = table.server_by_id(id) else {
+            return Vec::new();
+        };
+        let all = entry.tools.iter();
+        all.map(|it| it.view(&entry.view.slug)).collect()
     }
 
     /// Returns how many sessions of clients there are.
@@ -260,19 +348,44 @@ impl Shared {
         &self,
         change: impl FnOnce(&mut BTreeMap<ServerId, Arc<ServerView>>) -> R,
     ) -> R {
-        let mut views = self
-            .views
-            .lock()
-            .expect("no code panics while it holds the lock");
+        let mut views = self.views();
         let result = change(&mut views);
         // Swapped under the lock, so that a later change is never overwritten by an earlier one.
-        self.table
-            .store(Arc::new(Table::new(views.values(), &self.table.load())));
+        let former = self.table.load();
+        let table = Table::new(views.values(), former.rules().clone(), &former);
+        self.table.store(Arc::new(table));
         result
     }
 
+    fn views(&self) -> MutexGuard<'_, BTreeMap<ServerId, Arc<ServerView>>> {
+        let views = self.views.lock();
+        views.expect("no code panics while it holds the lock")
+    }
+
+    fn grants(&self) -> RwLockWriteGuard<'_, Grants> {
+        let grants = self.grants.write();
+        grants.expect("no code panics while it holds the lock")
+    }
+
+    /// Whether lists that were read in a conversation would be taken, and are not those that there
+    /// are.
+    pub(crate) fn wants_lists(&self, upstream: &Upstream, lists: &ServerLists) -> bool {
+        let views = self.views();
+        let view = views.get(&upstream.server);
+        view.is_some_and(|it| {
+            let has_pins = it.pins.is_some();
+            let is_other = !lists.differences(it.lists.as_ref()).is_empty();
+            it.generation == upstream.generation && (is_other || !has_pins)
+        })
+    }
+
     /// Puts lists that were read just now in the place of the former ones. Returns what changed.
-    pub(crate) fn replace_lists(&self, upstream: &Upstream, lists: ServerLists) -> Vec<ListKind> {
+    pub(crate) fn replace_lists(
+        &self,
+        upstream: &Upstream,
+        lists: ServerLists,
+        pins: Option<Arc<ServerPins>>,
+    ) -> Vec<ListKind> {
         self.change_views(|views| {
             let view = views.get_mut(&upstream.server);
             // What a conversation by former settings has read is not true any more.
@@ -280,12 +393,11 @@ impl Shared {
                 return Vec::new();
             };
             let changed = lists.differences(view.lists.as_ref());
-            if !changed.is_empty() {
-                *view = Arc::new(ServerView {
-                    lists: Some(lists),
-                    ..ServerView::clone(view)
-                });
-            }
+            *view = Arc::new(ServerView {
+                lists: Some(lists),
+                pins: pins.or_else(|| view.pins.clone()),
+                ..ServerView::clone(view)
+            });
             changed
         })
     }

@@ -242,10 +242,11 @@ async fn refresh_all(shared: &Arc<Shared>, upstream: &Arc<Upstream>) -> Result<(
         }
     }
     let lists = ServerLists { by_kind };
-    let changed = shared.replace_lists(upstream, lists.clone());
-    if !changed.is_empty() {
+    if shared.wants_lists(upstream, &lists) {
+        // Pinned before it is shown, so that no client sees what will be kept away.
+        let pins = shared.records.lists_read(upstream.server, &lists).await;
+        let changed = shared.replace_lists(upstream, lists, pins);
         tell(shared, &upstream.slug, &changed);
-        shared.records.lists_read(upstream.server, &lists).await;
     }
     Ok(())
 }

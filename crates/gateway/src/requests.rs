@@ -105,8 +105,10 @@ impl Asked<'_> {
             origin: Origin::Client(self.route.clone()),
             cancel: self.cancel,
         };
-        let outcome = call_tool(self.shared, call).await?;
-        Ok(outcome.result)
+        match call_tool(self.shared, call).await {
+            Ok(outcome) => Ok(outcome.result),
+            Err(err) => err.to_tool_result().ok_or(err),
+        }
     }
 
     async fn prompt(&self, mut params: Object<'_>) -> Result<Box<RawValue>, CallError> {

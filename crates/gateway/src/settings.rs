@@ -29,6 +29,10 @@ pub struct Settings {
     pub list_pages_max: usize,
     pub list_entries_max: usize,
     pub list_bytes_max: usize,
+    /// How long a client's call waits for a person's approval before it is answered that it does.
+    pub approval_wait: Duration,
+    /// How often a client that waits for an approval hears so.
+    pub approval_progress_period: Duration,
     /// How long a client has for a question of a server.
     pub question_timeout: Duration,
     /// The longest that a call may take, whatever progress it reports.
@@ -65,6 +69,8 @@ impl Default for Settings {
             list_pages_max: 200,
             list_entries_max: 2_000,
             list_bytes_max: 8 << 20,
+            approval_wait: Duration::from_secs(45),
+            approval_progress_period: Duration::from_secs(5),
             question_timeout: Duration::from_secs(10 * 60),
             call_duration_max: Duration::from_secs(60 * 60),
             idle_stop: Duration::from_secs(10 * 60),

@@ -8,7 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use domain::{
-    Caller, Isolation, IsolationKey, PrincipalName, ServerId, ServerSlug, advertised_name,
+    Caller, Effect, GrantId, Isolation, IsolationKey, PolicyRule, PrincipalName, ServerId,
+    ServerSlug, Standing, ToolPin, advertised_name,
 };
 use mcp::{
     Object,
@@ -17,8 +18,9 @@ use mcp::{
 use serde_json::value::RawValue;
 
 use crate::{
+    ServerPins,
     lists::ListKind,
-    policy::{self, Decision},
+    policy::{self, Decision, Question},
 };
 
 /// A server as `orchestrator` knows it.
@@ -35,6 +37,8 @@ pub struct ServerView {
     pub keep_warm: bool,
     /// `None` where they were never read.
     pub lists: Option<ServerLists>,
+    /// What people have agreed to of its tools; without any, all of them are kept away.
+    pub pins: Option<Arc<ServerPins>>,
 }
 
 /// What a server has said of itself, as it said it.
@@ -54,12 +58,19 @@ pub struct ToolView {
     pub advertised: String,
     /// As the server sent it.
     pub definition: Arc<RawValue>,
+    /// That of the definition.
+    pub pin: ToolPin,
+    pub standing: Standing,
+    pub setting: Option<Effect>,
+    /// Whether the server claims that it only reads.
+    pub is_read_only: bool,
 }
 
 /// All servers. It is never changed, only replaced.
 #[derive(Default)]
 pub(crate) struct Table {
     servers: BTreeMap<ServerSlug, Arc<Entry>>,
+    rules: Arc<[PolicyRule]>,
     /// Made when it is first asked for, since tables are swapped one after the other at the start.
     places: OnceLock<Places>,
     whole_tools: OnceLock<Bytes>,
@@ -89,6 +100,9 @@ pub(crate) struct Named {
     /// The definition with the advertised name in it.
     prefixed: Box<RawValue>,
     pub(crate) is_read_only: bool,
+    pub(crate) pin: ToolPin,
+    pub(crate) standing: Standing,
+    pub(crate) setting: Option<Effect>,
 }
 
 /// A resource or a template of resources.
@@ -99,8 +113,15 @@ struct Located {
 
 impl Table {
     /// Makes a table of `views`. Servers that have not changed are taken over from `former`.
-    pub(crate) fn new<'a>(views: impl Iterator<Item = &'a Arc<ServerView>>, former: &Self) -> Self {
-        let mut table = Self::default();
+    pub(crate) fn new<'a>(
+        views: impl Iterator<Item = &'a Arc<ServerView>>,
+        rules: Arc<[PolicyRule]>,
+        former: &Self,
+    ) -> Self {
+        let mut table = Self {
+            rules,
+            ..Self::default()
+        };
         for view in views {
             let known = former.servers.get(&view.slug);
             let entry = match known.filter(|it| Arc::ptr_eq(&it.view, view)) {
@@ -121,9 +142,9 @@ impl Table {
     }
 
     /// Finds a tool by the name that is advertised for it.
-    pub(crate) fn tool(&self, advertised: &str) -> Option<(&Arc<Entry>, &Named)> {
+    pub(crate) fn tool(&self, advertised: &str) -> Option<(&Arc<Entry>, usize)> {
         let (entry, index) = self.places().tools.get(advertised)?;
-        Some((entry, &entry.tools[*index]))
+        Some((entry, *index))
     }
 
     /// Finds a prompt by the name that is advertised for it.
@@ -155,7 +176,7 @@ impl Table {
         let make = || {
             let seen = self.servers.values().flat_map(|entry| {
                 let tools = entry.tools.iter();
-                tools.filter(|it| entry.shows(caller, it))
+                tools.filter(|it| self.shows(caller, entry, it))
             });
             list_result("tools", seen.map(|it| it.prefixed.as_ref()))
         };
@@ -230,16 +251,79 @@ impl Table {
     pub(crate) fn tool_views(&self, caller: &Caller) -> Vec<ToolView> {
         let mut views = Vec::new();
         for entry in self.servers.values() {
-            for tool in entry.tools.iter().filter(|it| entry.shows(caller, it)) {
-                views.push(ToolView {
-                    server: entry.view.slug.clone(),
-                    name: tool.name.clone(),
-                    advertised: tool.advertised.to_string(),
-                    definition: tool.definition.clone(),
-                });
-            }
+            let seen = entry.tools.iter();
+            let seen = seen.filter(|it| self.shows(caller, entry, it));
+            views.extend(seen.map(|it| it.view(&entry.view.slug)));
         }
         views
+    }
+
+    pub(crate) fn rules(&self) -> &Arc<[PolicyRule]> {
+        &self.rules
+    }
+
+    /// Decides about a call of a tool, where `grant` covers it or nothing does.
+    pub(crate) fn decide(
+        &self,
+        caller: &Caller,
+        entry: &Entry,
+        tool: &Named,
+        grant: Option<GrantId>,
+    ) -> Decision {
+        policy::decide(&Question {
+            caller,
+            server: entry.view.id,
+            slug: &entry.view.slug,
+            tool: &tool.name,
+            standing: tool.standing,
+            setting: tool.setting,
+            rules: &self.rules,
+            grant,
+        })
+    }
+
+    fn shows(&self, caller: &Caller, entry: &Entry, tool: &Named) -> bool {
+        !matches!(self.decide(caller, entry, tool, None), Decision::Deny(_))
+    }
+
+    /// Returns the result of a list of one server alone, with names as they are.
+    pub(crate) fn list_of(&self, entry: &Entry, kind: ListKind, caller: &Caller) -> Bytes {
+        let all = |all: &'_ [Located]| -> Vec<Arc<RawValue>> {
+            all.iter().map(|it| it.definition.clone()).collect()
+        };
+        let (key, entries) = match kind {
+            ListKind::Tools | ListKind::Initialize => {
+                let seen = entry.tools.iter();
+                let seen = seen.filter(|it| self.shows(caller, entry, it));
+                ("tools", seen.map(|it| it.definition.clone()).collect())
+            }
+            ListKind::Prompts => {
+                let prompts = entry.prompts.iter().map(|it| it.definition.clone());
+                ("prompts", prompts.collect())
+            }
+            ListKind::Resources => ("resources", all(&entry.resources)),
+            ListKind::ResourceTemplates => ("resourceTemplates", all(&entry.templates)),
+        };
+        list_result(key, entries.iter().map(AsRef::as_ref))
+    }
+}
+
+impl Named {
+    pub(crate) fn view(&self, server: &ServerSlug) -> ToolView {
+        ToolView {
+            server: server.clone(),
+            name: self.name.clone(),
+            advertised: self.advertised.to_string(),
+            definition: self.definition.clone(),
+            pin: self.pin.clone(),
+            standing: self.standing,
+            setting: self.setting,
+            is_read_only: self.is_read_only,
+        }
+    }
+
+    pub(crate) fn definition(&self) -> &Arc<RawValue> {
+        &self.definition
     }
 }
 
@@ -250,8 +334,8 @@ impl Entry {
             lists.and_then(|it| it.by_kind.get(&kind)).cloned()
         };
         Self {
-            tools: named(&view.slug, array(ListKind::Tools)),
-            prompts: named(&view.slug, array(ListKind::Prompts)),
+            tools: named(&view, array(ListKind::Tools)),
+            prompts: named(&view, array(ListKind::Prompts)),
             resources: located("uri", array(ListKind::Resources)),
             templates: located("uriTemplate", array(ListKind::ResourceTemplates)),
             view,
@@ -266,9 +350,9 @@ impl Entry {
         }
     }
 
-    /// Finds a tool by the server's own name for it.
-    pub(crate) fn tool(&self, name: &str) -> Option<&Named> {
-        self.tools.iter().find(|it| it.name == name)
+    /// Finds the place of a tool by the server's own name for it.
+    pub(crate) fn tool(&self, name: &str) -> Option<usize> {
+        self.tools.iter().position(|it| it.name == name)
     }
 
     /// Returns what the server answered to `initialize`, if it ever did.
@@ -285,34 +369,11 @@ impl Entry {
         });
         capabilities.is_some_and(|it| Object::parse(&it).is_ok_and(|it| it.get(name).is_some()))
     }
-
-    fn shows(&self, caller: &Caller, tool: &Named) -> bool {
-        policy::decide(caller, &self.view.slug, &tool.name) == Decision::Allow
-    }
-
-    /// Returns the result of a list of this server alone, with names as they are.
-    pub(crate) fn list(&self, kind: ListKind, caller: &Caller) -> Bytes {
-        let all = |all: &'_ [Located]| -> Vec<Arc<RawValue>> {
-            all.iter().map(|it| it.definition.clone()).collect()
-        };
-        let (key, entries) = match kind {
-            ListKind::Tools | ListKind::Initialize => {
-                let seen = self.tools.iter().filter(|it| self.shows(caller, it));
-                ("tools", seen.map(|it| it.definition.clone()).collect())
-            }
-            ListKind::Prompts => {
-                let prompts = self.prompts.iter().map(|it| it.definition.clone());
-                ("prompts", prompts.collect())
-            }
-            ListKind::Resources => ("resources", all(&self.resources)),
-            ListKind::ResourceTemplates => ("resourceTemplates", all(&self.templates)),
-        };
-        list_result(key, entries.iter().map(AsRef::as_ref))
-    }
 }
 
 /// Reads a list of things with names. What has none, or the name of one before it, is left out.
-fn named(slug: &ServerSlug, array: Option<Arc<RawValue>>) -> Vec<Named> {
+fn named(view: &ServerView, array: Option<Arc<RawValue>>) -> Vec<Named> {
+    let slug = &view.slug;
     let mut all: Vec<Named> = Vec::new();
     let mut names = HashSet::new();
     let Some(array) = array else { return all };
@@ -334,12 +395,19 @@ fn named(slug: &ServerSlug, array: Option<Arc<RawValue>>) -> Vec<Named> {
             .read::<serde_json::Value>("annotations")
             .is_some_and(|it| it["readOnlyHint"] == true);
         object.set_text("name", &advertised);
+        let pin = ToolPin::of(definition);
+        let pins = view.pins.as_ref();
+        let standing = pins.map(|it| it.standing(&name, &pin));
+        let (standing, setting) = standing.unwrap_or((Standing::Added, None));
         all.push(Named {
             prefixed: object.to_raw(),
             definition: Arc::from(definition.to_owned()),
             name,
             advertised,
             is_read_only,
+            pin,
+            standing,
+            setting,
         });
     }
     all

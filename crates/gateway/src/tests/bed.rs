@@ -14,24 +14,27 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    Access, Caller, CallerKind, Isolation, IsolationKey, PrincipalName, ServerId, ServerSlug,
-    TokenId,
+    Access, ApprovalId, Caller, CallerKind, Effect, GrantId, Isolation, IsolationKey,
+    PrincipalName, ServerId, ServerSlug, TokenId, ToolPin,
 };
 use mcp::transport::{Inbox, Incoming, Outbox, Outgoing, TransportError};
+use mcp::{Object, object::elements};
 use serde_json::{Value, json, value::RawValue};
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::client::Client;
 use crate::{
-    CallEnd, CallRecord, Connect, ConnectError, Connection, Gateway, ListKind, Records, Scope,
-    ServerLists, ServerView, Settings,
+    Approval, Approvals, AskedCall, CallEnd, CallRecord, Connect, ConnectError, Connection,
+    Gateway, ListKind, OpenApproval, PinnedTool, Records, Scope, ServerLists, ServerPins,
+    ServerView, Settings, Verdict,
 };
 
 pub(super) struct Bed {
     pub(super) gateway: Gateway,
     pub(super) connect: Arc<FakeConnect>,
     pub(super) records: Arc<FakeRecords>,
+    pub(super) approvals: Arc<FakeApprovals>,
     pub(super) tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -52,10 +55,12 @@ impl Bed {
             tasks: tasks.clone(),
         });
         let records = Arc::new(FakeRecords::default());
+        let approvals = Arc::new(FakeApprovals::default());
         let gateway = Gateway::new(
             settings,
             connect.clone(),
             records.clone(),
+            approvals.clone(),
             tasks.clone(),
             shutdown.clone(),
         );
@@ -63,6 +68,7 @@ impl Bed {
             gateway,
             connect,
             records,
+            approvals,
             tasks,
             shutdown,
         }
@@ -466,6 +472,7 @@ pub(super) fn view(name: &str, lists: &Lists) -> ServerView {
         calls_max: 64,
         keep_warm: false,
         lists: Some(lists.stored()),
+        pins: Some(agreed(&lists.stored())),
     }
 }
 
@@ -535,12 +542,126 @@ impl Records for FakeRecords {
         held.wait_for(|it| !*it).await.unwrap();
         let (slug, tool, decision, outcome) =
             (&call.slug, &call.tool, &call.decision, &end.outcome);
-        self.note(format!("after {slug}/{tool} {decision} {outcome}"));
+        let basis = call.basis.as_deref().filter(|it| *it != "setting");
+        let basis = basis.map(|it| format!(" ({it})")).unwrap_or_default();
+        self.note(format!("after {slug}/{tool} {decision}{basis} {outcome}"));
     }
 
-    async fn lists_read(&self, _server: ServerId, lists: &ServerLists) {
+    async fn lists_read(&self, _server: ServerId, lists: &ServerLists) -> Option<Arc<ServerPins>> {
         let tools = lists.by_kind.get(&ListKind::Tools);
         self.note(format!("lists {}", tools.map_or("-", |it| it.get())));
+        Some(agreed(lists))
+    }
+}
+
+/// Agrees to all tools in `lists`, and allows them.
+pub(super) fn agreed(lists: &ServerLists) -> Arc<ServerPins> {
+    let mut pins = ServerPins::default();
+    let tools = lists.by_kind.get(&ListKind::Tools);
+    for definition in tools.map_or(Vec::new(), |it| elements(it).unwrap()) {
+        let Some(name) = Object::parse(definition)
+            .ok()
+            .and_then(|it| it.text("name"))
+        else {
+            continue;
+        };
+        let pinned = PinnedTool {
+            pin: ToolPin::of(definition),
+            looked_at: true,
+            setting: Some(Effect::Allow),
+        };
+        // Of two with one name, the first is the one that is listed.
+        pins.tools.entry(name).or_insert(pinned);
+    }
+    Arc::new(pins)
+}
+
+/// Keeps requests in memory, one for each tool and arguments, and opens no second one.
+#[derive(Default)]
+pub(super) struct FakeApprovals {
+    state: watch::Sender<Vec<FakeApproval>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct FakeApproval {
+    pub(super) id: u128,
+    /// The tool and its arguments.
+    pub(super) what: String,
+    pub(super) verdict: Option<Verdict>,
+    /// How many calls may still be made by it.
+    uses: u32,
+}
+
+impl FakeApprovals {
+    pub(super) fn all(&self) -> Vec<FakeApproval> {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until so many requests were opened.
+    pub(super) async fn opened(&self, count: usize) {
+        let mut state = self.state.subscribe();
+        state.wait_for(|it| count <= it.len()).await.unwrap();
+    }
+
+    /// Decides about the newest request; an approval is good for `uses` calls.
+    pub(super) fn decide(&self, verdict: Verdict, uses: u32) {
+        self.state.send_modify(|all| {
+            let last = all.last_mut().unwrap();
+            last.verdict = Some(verdict);
+            last.uses = uses;
+        });
+    }
+}
+
+#[async_trait]
+impl Approvals for FakeApprovals {
+    async fn ask(&self, call: &AskedCall<'_>) -> Result<Approval, String> {
+        tokio::task::yield_now().await;
+        let what = format!("{}/{} {}", call.slug, call.tool, call.arguments);
+        let mut answer = None;
+        self.state.send_modify(|all| {
+            let usable = |it: &&mut FakeApproval| it.what == what && 0 < it.uses;
+            if let Some(usable) = all.iter_mut().find(usable) {
+                usable.uses -= 1;
+                let grant = GrantId::from_uuid(uuid::Uuid::from_u128(usable.id));
+                answer = Some(Approval::Granted(grant));
+                return;
+            }
+            let is_open = |it: &&FakeApproval| it.what == what && it.verdict.is_none();
+            let id = match all.iter().find(is_open) {
+                Some(open) => open.id,
+                None => {
+                    let id = all.len() as u128 + 1;
+                    let (verdict, uses) = (None, 0);
+                    let what = what.clone();
+                    all.push(FakeApproval {
+                        id,
+                        what,
+                        verdict,
+                        uses,
+                    });
+                    id
+                }
+            };
+            let mut state = self.state.subscribe();
+            answer = Some(Approval::Open(OpenApproval {
+                id: ApprovalId::from_uuid(uuid::Uuid::from_u128(id)),
+                address: format!("http://ui/approvals/{id}"),
+                closed: Box::pin(async move {
+                    let decided = |all: &Vec<FakeApproval>| {
+                        all.iter().any(|it| it.id == id && it.verdict.is_some())
+                    };
+                    let all = state.wait_for(decided).await.unwrap();
+                    let one = all.iter().find(|it| it.id == id).unwrap();
+                    one.verdict.clone().unwrap()
+                }),
+            }));
+        });
+        Ok(answer.unwrap())
+    }
+
+    fn tools_address(&self, server: &ServerSlug) -> String {
+        format!("http://ui/servers/{server}")
     }
 
     fn conversation_changed(&self, server: ServerId) {

@@ -362,7 +362,7 @@ async fn a_call_is_written_down_before_the_server_sees_it() {
     );
     assert_eq!(
         bed.records.all().last().unwrap(),
-        "after a/echo denied denied"
+        "after a/echo denied (token) denied"
     );
     bed.end().await;
 }
