@@ -79,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) stop_grace: Duration,
     pub(crate) idle_stop: Duration,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) approval_wait: Duration,
+    pub(crate) approval_open: Duration,
     pub(crate) question_timeout: Duration,
     pub(crate) call_duration_max: Duration,
     pub(crate) sessions_max: usize,

@@ -112,6 +112,7 @@ async fn serve(config: Config, inputs: &Inputs, as_json: bool) -> anyhow::Result
         pid: std::process::id(),
     };
     let urls: Vec<String> = addresses.iter().map(|it| format!("http://{it}")).collect();
+    orchestrator.set_address(&urls[0]);
     let settings = parts::server_settings(&config, urls.clone())?;
     let router = server::router(orchestrator.clone(), settings, shutdown.clone());
     for listener in listeners {

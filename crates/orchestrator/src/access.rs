@@ -177,6 +177,16 @@ impl Orchestrator {
         self.shared.used_tokens.forget(&token.hash);
         self.shared.revoked.send_replace(());
         self.gateway().end_sessions_of(token.id);
+        let store = &self.shared.store;
+        let now = self.shared.now();
+        let grants = store.revoke_grants_of_token(token.id, now).await;
+        for grant in grants.map_err(Error::of_store)? {
+            self.gateway().remove_grant(grant);
+        }
+        let of = store::ApprovalsOf::Token(token.id);
+        let closed = store.close_approvals(&of, now).await;
+        let closed = closed.map_err(Error::of_store)?;
+        self.shared.approvals.close(&self.shared, &closed).await;
         Ok(())
     }
 

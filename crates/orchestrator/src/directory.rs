@@ -13,11 +13,15 @@ use std::{
 use arc_swap::ArcSwap;
 use domain::{HostPort, InstallId, Isolation, ServerId, ServerSlug, ServerSpec, Source, Timestamp};
 use egress::Subject;
-use gateway::{ListKind, ServerLists, ServerView};
+use gateway::{ListKind, ServerLists, ServerPins, ServerView};
 use serde_json::value::RawValue;
-use store::{StoredInstall, StoredServer};
+use store::{PinInfo, StoredInstall, StoredServer};
 
-use crate::{Error, Shared, logs::Logs};
+use crate::{
+    Error, Shared,
+    logs::Logs,
+    pins::{note_lists, server_pins},
+};
 
 /// Installs whose last refusal is remembered.
 const REFUSALS_MAX: usize = 256;
@@ -53,7 +57,7 @@ impl Row {
         self.stored.enabled && is_there
     }
 
-    fn view(&self, lists: Option<ServerLists>) -> ServerView {
+    fn view(&self, lists: Option<ServerLists>, pins: Option<Arc<ServerPins>>) -> ServerView {
         let spec = &self.stored.spec;
         let limits = spec.limits;
         ServerView {
@@ -66,6 +70,7 @@ impl Row {
             calls_max: limits.calls_max as usize,
             keep_warm: spec.keep_warm,
             lists,
+            pins,
         }
     }
 
@@ -156,7 +161,12 @@ pub(crate) async fn load(shared: &Arc<Shared>) -> Result<Vec<ServerSlug>, Error>
         }
     }
     let known: BTreeSet<ServerId> = lists.keys().copied().collect();
-    read(shared, &mut lists).await?;
+    let mut pins: BTreeMap<ServerId, Vec<PinInfo>> = BTreeMap::new();
+    for pin in shared.store.pins().await.map_err(Error::of_store)? {
+        pins.entry(pin.server).or_default().push(pin);
+    }
+    pin_what_is_not(shared, &lists, &mut pins).await?;
+    read(shared, &mut lists, &mut pins).await?;
     let rows = shared.directory.rows();
     let unknown = rows
         .values()
@@ -166,12 +176,31 @@ pub(crate) async fn load(shared: &Arc<Shared>) -> Result<Vec<ServerSlug>, Error>
 
 /// Makes the directory and the gateway's table what the store says, after a change of it.
 pub(crate) async fn sync(shared: &Arc<Shared>) -> Result<(), Error> {
-    read(shared, &mut BTreeMap::new()).await
+    read(shared, &mut BTreeMap::new(), &mut BTreeMap::new()).await
+}
+
+/// Pins lists that were stored when nothing was pinned yet.
+async fn pin_what_is_not(
+    shared: &Arc<Shared>,
+    lists: &BTreeMap<ServerId, ServerLists>,
+    pins: &mut BTreeMap<ServerId, Vec<PinInfo>>,
+) -> Result<(), Error> {
+    for server in shared.store.servers().await.map_err(Error::of_store)? {
+        let id = server.id;
+        let Some(lists) = lists.get(&id).filter(|_| !pins.contains_key(&id)) else {
+            continue;
+        };
+        note_lists(shared, id, server.slug.as_str(), server.tool_changes, lists).await?;
+        let pinned = shared.store.pins_of(id).await.map_err(Error::of_store)?;
+        pins.insert(id, pinned.into_iter().map(|it| it.info).collect());
+    }
+    Ok(())
 }
 
 async fn read(
     shared: &Arc<Shared>,
     lists: &mut BTreeMap<ServerId, ServerLists>,
+    pins: &mut BTreeMap<ServerId, Vec<PinInfo>>,
 ) -> Result<(), Error> {
     let _one_at_a_time = shared.syncing.lock().await;
     let former = shared.directory.rows();
@@ -206,7 +235,9 @@ async fn read(
         let was_there = former.get(id).is_some_and(|it| it.is_usable());
         let is_same = former.get(id).is_some_and(|it| Arc::ptr_eq(it, row));
         if row.is_usable() && (!is_same || !was_there) {
-            gateway.put_server(row.view(lists.remove(id)));
+            let pins = pins.remove(id).filter(|it| !it.is_empty());
+            let pins = pins.map(|it| server_pins(row.stored.tool_changes, it));
+            gateway.put_server(row.view(lists.remove(id), pins));
         } else if was_there && !row.is_usable() {
             gateway.remove_server(*id);
         }

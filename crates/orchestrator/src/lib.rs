@@ -29,6 +29,7 @@
 //! stream, and nowhere else.
 
 mod access;
+mod approvals;
 mod calls;
 mod connect;
 mod directory;
@@ -39,6 +40,8 @@ mod events;
 mod install;
 mod logs;
 mod news;
+mod pins;
+mod policy;
 mod reconciler;
 mod records;
 mod servers;
@@ -56,6 +59,7 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use crate::access::{CreatedToken, NewClient};
+pub use crate::approvals::{ApprovalDecision, ApprovalDetails, ApprovalVerdict};
 pub use crate::calls::ToolTarget;
 pub use crate::directory::{Directory, Row};
 pub use crate::doctor::{Finding, FindingLevel};
@@ -63,6 +67,9 @@ pub use crate::egress_door::egress_for;
 pub use crate::error::Error;
 pub use crate::events::{Delivery, Event, EventBus, EventPosition, EventSubscription, Published};
 pub use crate::logs::{LogLine, LogStream};
+pub use crate::policy::{
+    GrantDetails, LookedAt, NewRule, PinnedDefinition, ToldDefinition, ToolReview, ToolState,
+};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
@@ -116,6 +123,9 @@ pub(crate) struct Shared {
     /// One change of the directory at a time.
     pub(crate) syncing: tokio::sync::Mutex<()>,
     pub(crate) used_tokens: access::UsedTokens,
+    pub(crate) approvals: approvals::Waiters,
+    /// Where the UI is, for people.
+    address: OnceLock<String>,
     /// Told when a token or a browser's session is no longer good.
     pub(crate) revoked: watch::Sender<()>,
     pub(crate) tasks: TaskTracker,
@@ -128,10 +138,12 @@ impl Orchestrator {
     pub async fn start(parts: Parts) -> Result<Self, Error> {
         let shared = Shared::new(parts);
         let tasks = shared.tasks.clone();
+        policy::load(&shared).await?;
         let unknown = directory::load(&shared).await?;
         tasks.spawn(reconciler::run(shared.clone()));
         tasks.spawn(access::keep_last_used(shared.clone()));
         tasks.spawn(records::keep_audit_bounded(shared.clone()));
+        tasks.spawn(approvals::keep_bounded(shared.clone()));
         tasks.spawn(news::publish(shared.clone()));
         install::resume(&shared).await?;
         let this = Self { shared };
@@ -149,6 +161,12 @@ impl Orchestrator {
     /// Returns where it is told what happens.
     pub fn events(&self) -> &EventBus {
         &self.shared.events
+    }
+
+    /// Notes where the UI is, for instance `http://127.0.0.1:3000`, so that people can be sent there.
+    pub fn set_address(&self, address: &str) {
+        // The first one holds: the program has one UI.
+        let _set = self.shared.address.set(address.to_owned());
     }
 
     /// Returns what the program is set to, for people.
@@ -196,6 +214,8 @@ impl Shared {
             changing: tokio::sync::Mutex::default(),
             syncing: tokio::sync::Mutex::default(),
             used_tokens: access::UsedTokens::default(),
+            approvals: approvals::Waiters::default(),
+            address: OnceLock::new(),
             revoked: watch::Sender::default(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
@@ -204,6 +224,7 @@ impl Shared {
             gateway_settings,
             Arc::new(connect::Connector::new(&shared)),
             Arc::new(records::GatewayRecords::new(&shared)),
+            Arc::new(approvals::GatewayApprovals::new(&shared)),
             tasks.clone(),
             shutdown.clone(),
         );
@@ -214,6 +235,18 @@ impl Shared {
 
     pub(crate) fn gateway(&self) -> &Gateway {
         self.gateway.get().expect("it is set before anything runs")
+    }
+
+    /// Returns where the UI is, without a slash at the end; a path where nobody has said so.
+    pub(crate) fn address(&self) -> &str {
+        self.address.get().map_or("", String::as_str)
+    }
+
+    pub(crate) fn later(&self, duration: std::time::Duration) -> Timestamp {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Timestamp {
+            unix_ms: self.now().unix_ms.saturating_add(ms),
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -10,10 +10,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use domain::{ServerId, ServerSlug};
+use domain::{ServerId, ServerSlug, Standing, ToolChanges};
+use gateway::ToolView;
 use tokio::sync::Notify;
 
-use crate::{Event, Orchestrator, ServerStatus, ServerSummary, Shared};
+use crate::{Event, Orchestrator, Row, ServerStatus, ServerSummary, Shared};
 
 /// The servers to look at.
 #[derive(Default)]
@@ -108,9 +109,19 @@ async fn tell(
         shared.events.publish(Event::ToolsChanged {
             server: id,
             slug: row.stored.slug.clone(),
-            quarantined: 0,
+            quarantined: quarantined(orchestrator, &row),
         });
     }
+}
+
+/// Returns how many tools wait for a person to look at them; none where people do not want to hear.
+fn quarantined(orchestrator: &Orchestrator, row: &Row) -> usize {
+    if row.stored.tool_changes == ToolChanges::Block {
+        return 0;
+    }
+    let tools = orchestrator.gateway().tools_of(row.stored.id);
+    let is_kept_away = |it: &&ToolView| !matches!(it.standing, Standing::Pinned { .. });
+    tools.iter().filter(is_kept_away).count()
 }
 
 fn server_changed(summary: &ServerSummary) -> Event {

@@ -8,10 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use domain::ServerId;
-use gateway::{CallEnd, CallRecord, ServerLists};
+use gateway::{CallEnd, CallRecord, ServerLists, ServerPins};
 use store::AuditEvent;
 
-use crate::{Shared, error_chain};
+use crate::{Shared, error_chain, pins};
 
 /// How often old rows of the audit are looked for.
 const PRUNE_PERIOD: Duration = Duration::from_secs(60 * 60);
@@ -51,10 +51,8 @@ impl gateway::Records for GatewayRecords {
         shared.audit.push(event).await;
     }
 
-    async fn lists_read(&self, server: ServerId, lists: &ServerLists) {
-        let Some(shared) = self.shared.upgrade() else {
-            return;
-        };
+    async fn lists_read(&self, server: ServerId, lists: &ServerLists) -> Option<Arc<ServerPins>> {
+        let shared = self.shared.upgrade()?;
         let bodies = lists.by_kind.iter();
         let bodies = bodies.map(|(kind, body)| (stored_kind(*kind), body.get().into()));
         if let Err(err) = shared.store.put_lists(server, bodies.collect()).await {
@@ -65,6 +63,19 @@ impl gateway::Records for GatewayRecords {
             );
         }
         shared.news.note_lists(server);
+        let row = shared.directory.row(server)?;
+        let (slug, changes) = (row.stored.slug.as_str(), row.stored.tool_changes);
+        match pins::note_lists(&shared, server, slug, changes, lists).await {
+            Ok(pins) => Some(pins),
+            Err(err) => {
+                tracing::error!(
+                    error = &err as &dyn std::error::Error,
+                    server.id = %server,
+                    "Tools of a server not compared with what is pinned; those that are new stay away"
+                );
+                None
+            }
+        }
     }
 
     fn conversation_changed(&self, server: ServerId) {
@@ -91,7 +102,10 @@ fn call_event(shared: &Shared, kind: &'static str, call: &CallRecord) -> AuditEv
         server: Some(call.server),
         server_slug: Some(call.slug.to_string()),
         tool: Some(call.tool.clone()),
-        decision: Some(Cow::Owned(call.decision.clone())),
+        chat: call.chat,
+        pin: Some(call.pin.to_string()),
+        decision: Some(Cow::Borrowed(call.decision)),
+        basis: call.basis.clone().map(Cow::Owned),
         request_bytes: Some(call.request_bytes),
         ..AuditEvent::new(shared.now(), kind)
     }

@@ -297,8 +297,12 @@ impl Orchestrator {
             .installs_of(id)
             .await
             .map_err(Error::of_store)?;
+        let of = store::ApprovalsOf::Server(id);
+        let closed = self.shared.store.close_approvals(&of, self.shared.now());
+        let closed = closed.await.map_err(Error::of_store)?;
         let deleted = self.shared.store.delete_server(id, &audit).await;
         deleted.map_err(Error::of_store)?;
+        self.shared.approvals.close(&self.shared, &closed).await;
         for install in installs {
             self.shared.installer.cancel(install.id);
         }
@@ -432,7 +436,7 @@ impl Orchestrator {
 
     /// Carries a change to its end, also when whoever has asked for it is gone in the middle: a row
     /// that nobody acts on would stay as it is until the next start.
-    async fn to_its_end<T: Send + 'static>(
+    pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
@@ -448,7 +452,7 @@ impl Orchestrator {
         }
     }
 
-    fn find(&self, name_or_id: &str) -> Result<Arc<Row>, Error> {
+    pub(crate) fn find(&self, name_or_id: &str) -> Result<Arc<Row>, Error> {
         let directory = &self.shared.directory;
         let by_id = name_or_id.parse().ok().and_then(|id| directory.row(id));
         let found = by_id.or_else(|| directory.row_by_slug(&ServerSlug::new(name_or_id).ok()?));

@@ -29,6 +29,9 @@ pub struct Settings {
     pub install_watch_period: Duration,
     /// Installs under way at a time.
     pub installs_max: usize,
+    /// How long a client's request for approval stays open, and how long a permission for one call
+    /// holds.
+    pub approval_open: Duration,
     /// Audit rows older than this are deleted.
     pub audit_keep: Duration,
     pub audit_rows_max: u64,
@@ -64,6 +67,7 @@ impl Settings {
             install_step_timeout: Duration::from_secs(10 * 60),
             install_watch_period: Duration::from_secs(1),
             installs_max: 2,
+            approval_open: Duration::from_secs(10 * 60),
             audit_keep: Duration::from_secs(90 * 24 * 60 * 60),
             audit_rows_max: 1_000_000,
             events_kept_max: 4_096,

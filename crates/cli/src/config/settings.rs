@@ -330,6 +330,22 @@ pub(crate) static SETTINGS: &[Setting] = &[
         apply: |config, it| it.one(&mut config.handshake_timeout, parse::duration),
     },
     Setting {
+        key: "approval_wait",
+        doc: "How long a client's call waits for a person's approval, before it is answered that it does.",
+        default: "45s",
+        expected: "a time like `45s`",
+        form: Form::One,
+        apply: |config, it| it.one(&mut config.approval_wait, parse::duration),
+    },
+    Setting {
+        key: "approval_open",
+        doc: "How long a client's request for approval stays open, and an approval for one call holds.",
+        default: "10m",
+        expected: "a time like `10m`",
+        form: Form::One,
+        apply: |config, it| it.one(&mut config.approval_open, parse::duration),
+    },
+    Setting {
         key: "question_timeout",
         doc: "How long a client has for the question of a server.",
         default: "10m",

@@ -149,6 +149,7 @@ fn settings(config: &Config, data_dir: &Path, ca_bundle: Option<CaBundle>) -> Se
         install_free_bytes_min: config.install_free_bytes_min,
         install_step_timeout: config.install_step_timeout,
         installs_max: config.installs_max,
+        approval_open: config.approval_open,
         audit_keep: config.audit_keep,
         audit_rows_max: config.audit_rows_max,
         ..Settings::new(
@@ -165,6 +166,7 @@ fn gateway_settings(config: &Config) -> gateway::Settings {
         session_idle: config.session_idle,
         session_requests_max: config.session_requests_max,
         handshake_timeout: config.handshake_timeout,
+        approval_wait: config.approval_wait,
         question_timeout: config.question_timeout,
         call_duration_max: config.call_duration_max,
         idle_stop: config.idle_stop,

@@ -552,6 +552,10 @@ impl Records for FakeRecords {
         self.note(format!("lists {}", tools.map_or("-", |it| it.get())));
         Some(agreed(lists))
     }
+
+    fn conversation_changed(&self, server: ServerId) {
+        self.changed.send_modify(|it| it.push(server));
+    }
 }
 
 /// Agrees to all tools in `lists`, and allows them.
@@ -662,10 +666,6 @@ impl Approvals for FakeApprovals {
 
     fn tools_address(&self, server: &ServerSlug) -> String {
         format!("http://ui/servers/{server}")
-    }
-
-    fn conversation_changed(&self, server: ServerId) {
-        self.changed.send_modify(|it| it.push(server));
     }
 }
 
