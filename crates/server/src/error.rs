@@ -94,6 +94,9 @@ fn of_call(err: &CallError) -> (StatusCode, &'static str) {
     match err {
         CallError::Unknown { .. } => (StatusCode::NOT_FOUND, "not_found"),
         CallError::Denied { .. } => (StatusCode::FORBIDDEN, "denied"),
+        CallError::Quarantined { .. } => (StatusCode::FORBIDDEN, "quarantined"),
+        CallError::WaitingForApproval { .. } => (StatusCode::FORBIDDEN, "waiting_for_approval"),
+        CallError::NotApproved { .. } => (StatusCode::FORBIDDEN, "not_approved"),
         CallError::Params { .. } => (StatusCode::BAD_REQUEST, "invalid"),
         CallError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "server_timeout"),
         CallError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "server_busy"),

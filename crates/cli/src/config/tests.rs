@@ -97,6 +97,8 @@ fn there_is_a_default_for_everything() {
         stop_grace = "2s"
         idle_stop = "10m"
         handshake_timeout = "30s"
+        approval_wait = "45s"
+        approval_open = "10m"
         question_timeout = "10m"
         call_duration_max = "1h"
         sessions_max = "10000"

@@ -6,7 +6,7 @@ use axum::{body::Body, http::StatusCode};
 use expect_test::{Expect, expect, expect_file};
 
 use super::{
-    House, ask,
+    House, ask, person,
     upstream::{ODD_RESULT, Upstream},
     with_token,
 };
@@ -481,4 +481,20 @@ pub(super) async fn add_and_wait(house: &House, upstream: &Upstream) {
     tokio::time::timeout(Duration::from_secs(20), known)
         .await
         .unwrap();
+    allow_all_tools(house).await;
+}
+
+/// Looks at all tools of the server, and allows them.
+async fn allow_all_tools(house: &House) {
+    let reviews = house.orchestrator.tool_reviews("there").await.unwrap();
+    let looked_at = reviews.into_iter().map(|it| orchestrator::LookedAt {
+        tool: it.name,
+        pin: it.told.unwrap().pin,
+        setting: Some(domain::Effect::Allow),
+    });
+    let looked_at = looked_at.collect();
+    let looked = house
+        .orchestrator
+        .look_at_tools("there", looked_at, &person());
+    looked.await.unwrap();
 }
