@@ -1,4 +1,4 @@
-//! MCP clients of others, as `tests/peers` pins them.
+//! What others wrote and the tests use, as `tests/peers` pins it: MCP clients, the AI SDK, llama.cpp.
 
 use std::{
     fs,
@@ -79,6 +79,8 @@ fn modules(cache: &Cache) -> anyhow::Result<PathBuf> {
         }
         let mut ci = command("npm");
         ci.args(["ci", "--no-audit", "--no-fund"]).current_dir(&dir);
+        // Our own output is for a shell to read.
+        ci.stdout(std::io::stderr());
         run(cache.tell(&mut ci))?;
         // Its binary comes by an install script, which an npm may have been told not to run.
         output(command(node(&modules)).arg("--version")).map(drop)

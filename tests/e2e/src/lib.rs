@@ -5,6 +5,10 @@
 //!   └── Program ── `archestra serve` on a data directory of its own
 //!         ├── cli(["servers", "add", …])      the command line, with `--json`
 //!         └── Client                          an MCP client over HTTP, by hand
+//!
+//! scripted_model::ScriptedModel  a model that plays scenarios, in a thread
+//! TinyModel                      a real one, of random weights, by llama.cpp
+//! read_ui_streams                the AI SDK's verdict on recorded runs
 //! ```
 //!
 //! Nothing here knows the inside of the program: it is started as a process, asked over its command
@@ -15,14 +19,19 @@
 mod client;
 mod counts;
 mod fixtures;
+mod peers;
 mod program;
 mod world;
 
 pub use crate::client::{Answer, Client, http};
 pub use crate::counts::{Counts, descendants, new_command as command, pids_with};
 pub use crate::fixtures::{Registry, Site};
+pub use crate::peers::{Recording, TinyModel, read_ui_streams};
 pub use crate::program::{Program, ProgramOptions};
 pub use crate::world::{World, archestra, peer, repository, world};
+
+/// A model that does what a test says, or is wrong in all the ways that models are.
+pub use scripted_model;
 
 use std::time::{Duration, Instant};
 

@@ -6,5 +6,6 @@ mod chaos;
 mod clients;
 mod failures;
 mod installs;
+mod models;
 mod prison;
 mod servers;
