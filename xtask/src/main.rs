@@ -5,6 +5,7 @@
 //!                                  ├──> cache      folders outside the checkout
 //!                                  ├──> program    `archestra`, and the bridge in it
 //!                                  ├──> peers      clients of others, for the tests
+//!                                  ├──> fixtures   the scripted model, as a process
 //!                                  └──> run, check, bench, install
 //! ```
 //!
@@ -29,6 +30,7 @@ mod bridge;
 mod cache;
 mod check;
 mod command;
+mod fixtures;
 mod packages;
 mod peers;
 mod program;
@@ -48,6 +50,7 @@ usage: cargo xtask <command>
                              tests, doc, e2e
   bench [TABLE...]           measure, all or some: sizes, line, start, memory, stdio, hop, lists,
                              first, connect
+  fixtures [--port N]        run the scripted model, to see the program without a real one
   install                    put a release build into `~/.local/bin`
   bridge                     build the bridge, put it where `cargo build` looks for it, print its path
   peers                      prepare the clients that the tests use, and print where they are
@@ -75,6 +78,7 @@ fn dispatch(args: &[&str]) -> anyhow::Result<ExitCode> {
         "run" => run::run(&Cache::open()?, args),
         "test" => check::check(&Cache::open()?, args),
         "bench" => bench::bench(&Cache::open()?, args).map(|()| ExitCode::SUCCESS),
+        "fixtures" => fixtures::fixtures(&Cache::open()?, args),
         "install" => {
             println!("{}", program::install(&Cache::open()?)?.display());
             Ok(ExitCode::SUCCESS)

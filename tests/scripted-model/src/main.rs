@@ -7,15 +7,11 @@
 //! Its first line is its address, for programs; what follows is for people. It ends with SIGINT,
 //! SIGTERM, and, if it was told so, with the process that has started it.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command for people at a terminal"
-)]
+#![expect(clippy::print_stderr, reason = "a command for people at a terminal")]
 
 use std::{io::Write as _, process::ExitCode};
 
-use scripted_model::{DEMO, Options, PREFIX, Pace, SCENARIOS, ScriptedModel};
+use scripted_model::{DEMO, Options, PREFIX, Pace, SCENARIOS, Scenario, ScriptedModel};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str =
@@ -90,27 +86,40 @@ async fn run(options: Options) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let lists = options.list_scenarios;
     let model = ScriptedModel::start(options).await?;
-    println!("{}", model.url);
-    println!("\nOpenAI's API:  {}", model.openai_url());
-    println!("Ollama's API:  {}", model.url);
-    println!("\nmodels, by name:\n\n  {DEMO:<28} answers, and calls the tools that it is offered");
-    if lists {
-        for scenario in SCENARIOS {
-            println!(
-                "  {:<28} {}",
-                format!("{PREFIX}{}", scenario.name),
-                scenario.about
-            );
-        }
-        println!("\nsettings come after the name: `{PREFIX}firehose?tokens=4000&rate=200`");
-    }
-    std::io::stdout().flush()?;
+    // In one piece: whoever started us may have read the address, and left the rest.
+    let text = about(&model, lists);
+    std::io::stdout().write_all(text.as_bytes())?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     model.stop().await;
     Ok(())
+}
+
+/// Returns the address in a line, and what people want to know in those after it.
+fn about(model: &ScriptedModel, lists: bool) -> String {
+    let mut lines = vec![
+        model.url.clone(),
+        String::new(),
+        format!("OpenAI's API:  {}", model.openai_url()),
+        format!("Ollama's API:  {}", model.url),
+        String::new(),
+        "models, by name:".to_owned(),
+        String::new(),
+        format!("  {DEMO:<28} answers, and calls the tools that it is offered"),
+    ];
+    if lists {
+        let name = |it: &Scenario| format!("{PREFIX}{}", it.name);
+        let line = |it: &Scenario| format!("  {:<28} {}", name(it), it.about);
+        lines.extend(SCENARIOS.iter().map(line));
+        lines.push(String::new());
+        lines.push(format!(
+            "settings come after the name: `{PREFIX}firehose?tokens=4000&rate=200`"
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 #[cfg(test)]
