@@ -493,8 +493,9 @@ async fn allow_all_tools(house: &House) {
         setting: Some(domain::Effect::Allow),
     });
     let looked_at = looked_at.collect();
-    let looked = house
+    house
         .orchestrator
-        .look_at_tools("there", looked_at, &person());
-    looked.await.unwrap();
+        .look_at_tools("there", looked_at, &person())
+        .await
+        .unwrap();
 }
