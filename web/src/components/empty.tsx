@@ -1,0 +1,20 @@
+import type { ReactNode } from "react";
+
+/** What will be here, in a sentence, and the one action. */
+export function Empty({
+  title,
+  children,
+  action,
+}: {
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}) {
+  return (
+    <div className="grid justify-items-start gap-1 p-6">
+      <h3 className="font-semibold">{title}</h3>
+      {children && <div className="max-w-[40rem] text-muted">{children}</div>}
+      {action && <div className="mt-2.5 flex flex-wrap gap-2">{action}</div>}
+    </div>
+  );
+}
