@@ -1,8 +1,9 @@
 import type { LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { Icon } from "@/components/icon";
-import { Dot, type Shape } from "@/components/status";
+import { Dot } from "@/components/status";
 import { cx } from "@/lib/classes";
+import type { Shape } from "@/lib/shapes";
 
 export type Tone = "plain" | "outline" | "sandbox" | "success" | "warning" | "danger" | "accent";
 

@@ -1,0 +1,25 @@
+import type { components } from "@/api/schema";
+
+// The API's shapes under the names that the interface uses.
+
+type Schemas = components["schemas"];
+
+export type ApiErrorBody = Schemas["ApiError"];
+export type Server = Schemas["ServerBody"];
+export type ServerDetails = Schemas["ServerDetailsBody"];
+export type ServerStatus = Schemas["StatusBody"];
+export type ServerState = Schemas["StateBody"];
+export type Source = Schemas["SourceBody"];
+export type Install = Schemas["InstallBody"];
+export type InstallStep = Schemas["InstallStepBody"];
+export type AddServer = Schemas["AddServerBody"];
+export type Limits = Schemas["LimitsBody"];
+export type Folder = Schemas["FolderBody"];
+export type LogLine = Schemas["LogLineBody"];
+export type Tool = Schemas["ToolBody"];
+export type Token = Schemas["TokenBody"];
+export type AuditEvent = Schemas["AuditEventBody"];
+export type SystemStatus = Schemas["SystemStatusBody"];
+export type Finding = Schemas["FindingBody"];
+export type EventsFrame = Schemas["EventsFrame"];
+export type ServerEvent = Schemas["EventBody"];
