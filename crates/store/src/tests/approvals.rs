@@ -215,7 +215,7 @@ async fn one_principal_has_a_bounded_number_open(bed: Bed) {
         sqlx::query(fill).bind(all_but_one).execute(pool).await.unwrap();
     });
     let audit = event("approval.open");
-    let news: Vec<NewApproval> = (0..5)
+    let news: Vec<NewApproval> = (0..30)
         .map(|n| new_approval(server, &format!("[{n}]")))
         .collect();
     let outcomes = join_all(news.iter().map(|it| store.open_approval(it, &audit))).await;
@@ -238,7 +238,7 @@ async fn one_principal_has_a_bounded_number_open(bed: Bed) {
     store.open_approval(&others, &audit).await.unwrap();
     // What has expired does not count.
     bed.clock.advance(8_500);
-    open(&store, server, "[6]").await;
+    open(&store, server, "[99]").await;
 }
 
 async fn a_decision_is_taken_once_with_its_grant_and_its_audit(bed: Bed) {

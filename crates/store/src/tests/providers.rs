@@ -249,7 +249,7 @@ async fn there_are_never_more_providers_than_allowed(bed: Bed) {
     writing!(store, pool => {
         sqlx::query(fill).bind(all_but_one).execute(pool).await.unwrap();
     });
-    let news = [new_provider(None), new_provider(None), new_provider(None)];
+    let news: Vec<NewProvider> = (0..30).map(|_| new_provider(None)).collect();
     let audit = event("provider.add");
     let outcomes = join_all(news.iter().map(|it| store.create_provider(it, &audit))).await;
     assert_eq!(outcomes.iter().filter(|it| it.is_ok()).count(), 1);

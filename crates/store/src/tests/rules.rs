@@ -80,7 +80,8 @@ async fn there_are_never_more_rules_than_allowed(bed: Bed) {
             .await
             .unwrap();
     });
-    let (rules, audit) = ([rule(1), rule(2), rule(3)], event("rule.add"));
+    let rules: Vec<PolicyRule> = (0..30).map(rule).collect();
+    let audit = event("rule.add");
     let adds = rules.iter().map(|it| store.add_rule(it, &audit));
     let outcomes = futures_util::future::join_all(adds).await;
     assert_eq!(outcomes.iter().filter(|it| it.is_ok()).count(), 1);
