@@ -27,7 +27,10 @@ pub(super) fn retry(
         return Retry::No;
     }
     let own = settings.retry_wait_min.saturating_mul(1 << attempt.min(16));
-    let wait = error.retry_after().unwrap_or(own);
+    // "At once" is not meant so by a provider that has just said no.
+    let wait = error
+        .retry_after()
+        .map_or(own, |it| it.max(settings.retry_wait_min));
     if settings.retry_wait_max < wait {
         Retry::No
     } else {
@@ -55,6 +58,7 @@ mod tests {
         check(ModelErrorKind::RateLimit, Some(12), 0, after(12));
         check(ModelErrorKind::RateLimit, Some(61), 0, Retry::No);
         check(ModelErrorKind::RateLimit, Some(12), 3, Retry::No);
+        check(ModelErrorKind::RateLimit, Some(0), 0, after(1));
         check(ModelErrorKind::RateLimit, None, 0, after(1));
         check(ModelErrorKind::Overloaded, None, 2, after(4));
         check(ModelErrorKind::Key, None, 0, Retry::No);

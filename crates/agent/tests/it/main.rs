@@ -4,4 +4,5 @@
 
 mod client;
 mod discover;
+mod scenarios;
 mod server;
