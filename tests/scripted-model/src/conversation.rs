@@ -2,6 +2,13 @@
 
 use serde_json::Value;
 
+/// How messages begin that a program says in the person's place: images of results, which some APIs
+/// take from a person only, and the wish to go on after a cut.
+const ASIDES: &[&str] = &[
+    "The images of these results",
+    "Your answer was cut off here",
+];
+
 /// A request to go on with a conversation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversation {
@@ -64,20 +71,17 @@ pub struct Done {
 impl Conversation {
     /// Returns the text of the last message of the person.
     pub fn question(&self) -> &str {
-        let last = self.messages.iter().rev().find_map(|it| match it {
-            Message::User { text, .. } => Some(text.as_str()),
-            _ => None,
-        });
+        let last = self.messages.iter().rev().find_map(Message::said_by_person);
         last.unwrap_or("")
     }
 
     /// Returns what came after the last message of the person.
     pub fn since_question(&self) -> &[Message] {
-        let is_user = |it: &Message| matches!(it, Message::User { .. });
+        let is_question = |it: &Message| it.said_by_person().is_some();
         let from = self
             .messages
             .iter()
-            .rposition(is_user)
+            .rposition(is_question)
             .map_or(0, |it| it + 1);
         &self.messages[from..]
     }
@@ -126,6 +130,13 @@ impl Conversation {
 }
 
 impl Message {
+    fn said_by_person(&self) -> Option<&str> {
+        match self {
+            Self::User { text, .. } if !ASIDES.iter().any(|it| text.starts_with(it)) => Some(text),
+            _ => None,
+        }
+    }
+
     fn characters(&self) -> u64 {
         let count = match self {
             Self::System(text) | Self::User { text, .. } | Self::Tool { text, .. } => text.len(),

@@ -187,3 +187,65 @@ impl Filler<'_> {
 fn singular(name: &str) -> &str {
     name.strip_suffix('s').unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::fill;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn arguments_fit_their_schema() {
+        #[track_caller]
+        fn check(schema: Value, text: &str, expected: Value) {
+            assert_eq!(fill(&schema, text), expected, "{schema}");
+        }
+        let object = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required });
+        check(json!({ "type": "object" }), "anything", json!({}));
+        check(
+            object(
+                json!({ "n": { "type": "integer", "minimum": 5, "maximum": 9 } }),
+                json!(["n"]),
+            ),
+            "take 3",
+            json!({ "n": 5 }),
+        );
+        check(
+            object(json!({ "on": { "type": "boolean" } }), json!(["on"])),
+            "",
+            json!({ "on": false }),
+        );
+        check(
+            object(json!({ "x": { "type": ["null", "string"] } }), json!(["x"])),
+            "say \"this\"",
+            json!({ "x": "this" }),
+        );
+        check(
+            object(
+                json!({ "x": { "anyOf": [{ "type": "null" }, { "type": "number" }] } }),
+                json!(["x"]),
+            ),
+            "7.5",
+            json!({ "x": 7.5 }),
+        );
+        check(
+            object(json!({ "x": { "$ref": "#/$defs/kind" } }), json!(["x"])),
+            "",
+            json!({ "x": "" }),
+        );
+        check(
+            json!({ "type": "object", "properties": { "x": { "$ref": "#/$defs/kind" } }, "required": ["x"],
+                "$defs": { "kind": { "enum": ["a", "bee"] } } }),
+            "the bee one",
+            json!({ "x": "bee" }),
+        );
+        check(json!({ "$ref": "#" }), "", json!(""));
+        check(
+            object(
+                json!({ "items": { "type": "array", "minItems": 2, "items": { "type": "number" } } }),
+                json!(["items"]),
+            ),
+            "3 and 4",
+            json!({ "items": [3, 4] }),
+        );
+    }
+}

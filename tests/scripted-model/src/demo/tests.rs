@@ -453,6 +453,23 @@ fn a_result_is_told_in_words() {
 }
 
 #[test]
+fn what_the_program_says_in_the_persons_place_is_no_question() {
+    let mut conversation = asked("echo one", tools());
+    answered(&mut conversation, &["one"]);
+    for aside in [
+        "The images of these results:",
+        "Your answer was cut off here. Go on where it ends.",
+    ] {
+        let text = aside.to_owned();
+        conversation
+            .messages
+            .push(Message::User { text, images: 1 });
+        let steps = steps(answer(&conversation));
+        assert!(text_of(&steps).contains("sent it back"), "{steps:?}");
+    }
+}
+
+#[test]
 fn a_failure_ends_the_rounds() {
     let mut conversation = asked("Which files are there?", tools());
     answered(&mut conversation, &["Error: no directories"]);
@@ -570,61 +587,5 @@ fn a_title_is_the_beginning_of_the_message() {
     assert_eq!(
         text_of(&steps(answer(&conversation))),
         "What time is it in Tokyo"
-    );
-}
-
-#[test]
-fn arguments_fit_their_schema() {
-    #[track_caller]
-    fn check(schema: Value, text: &str, expected: Value) {
-        assert_eq!(super::fill(&schema, text), expected, "{schema}");
-    }
-    let object = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required });
-    check(json!({ "type": "object" }), "anything", json!({}));
-    check(
-        object(
-            json!({ "n": { "type": "integer", "minimum": 5, "maximum": 9 } }),
-            json!(["n"]),
-        ),
-        "take 3",
-        json!({ "n": 5 }),
-    );
-    check(
-        object(json!({ "on": { "type": "boolean" } }), json!(["on"])),
-        "",
-        json!({ "on": false }),
-    );
-    check(
-        object(json!({ "x": { "type": ["null", "string"] } }), json!(["x"])),
-        "say \"this\"",
-        json!({ "x": "this" }),
-    );
-    check(
-        object(
-            json!({ "x": { "anyOf": [{ "type": "null" }, { "type": "number" }] } }),
-            json!(["x"]),
-        ),
-        "7.5",
-        json!({ "x": 7.5 }),
-    );
-    check(
-        object(json!({ "x": { "$ref": "#/$defs/kind" } }), json!(["x"])),
-        "",
-        json!({ "x": "" }),
-    );
-    check(
-        json!({ "type": "object", "properties": { "x": { "$ref": "#/$defs/kind" } }, "required": ["x"],
-            "$defs": { "kind": { "enum": ["a", "bee"] } } }),
-        "the bee one",
-        json!({ "x": "bee" }),
-    );
-    check(json!({ "$ref": "#" }), "", json!(""));
-    check(
-        object(
-            json!({ "items": { "type": "array", "minItems": 2, "items": { "type": "number" } } }),
-            json!(["items"]),
-        ),
-        "3 and 4",
-        json!({ "items": [3, 4] }),
     );
 }

@@ -15,6 +15,8 @@ const QUOTE_LINES_MAX: usize = 14;
 const ABOUT_CHARS_MAX: usize = 90;
 const TOOLS_SHOWN_MAX: usize = 12;
 const SERVERS_SHOWN_MAX: usize = 12;
+/// So many lines of a result are looked at for what it amounts to.
+const HEAD_LINES: usize = 3;
 const TITLE_WORDS_MAX: usize = 6;
 
 /// What a tool's answer amounts to.
@@ -29,23 +31,21 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// Reads it from a result's first line: neither API has a field for it.
+    /// Reads it from a result's first lines: neither API has a field for it, so programs say it in
+    /// words.
     pub(super) fn of(text: &str) -> Self {
         let lower = text.trim_start().to_lowercase();
-        let first = lower.lines().next().unwrap_or_default();
-        let says = |any: &[&str]| any.iter().any(|it| first.contains(it));
-        let begins = |any: &[&str]| any.iter().any(|it| first.starts_with(it));
-        if begins(&["denied", "not allowed", "refused", "declined"])
-            || says(&[
-                "was denied",
-                "has denied",
-                "denied this call",
-                "denied the call",
-                "said no",
-            ])
-        {
-            return Self::Denied;
-        }
+        let first: Vec<&str> = lower.lines().take(HEAD_LINES).collect();
+        let reports_error = first
+            .iter()
+            .any(|it| it.starts_with("the tool reports an error"));
+        // A result may say anything, so that only its beginning counts, or what is told as an error.
+        let head = match reports_error || first.len() == 1 {
+            true => first.join(" "),
+            false => first.first().copied().unwrap_or_default().to_owned(),
+        };
+        let says = |any: &[&str]| any.iter().any(|it| head.contains(it));
+        let begins = |any: &[&str]| any.iter().any(|it| head.starts_with(it));
         if says(&[
             "waiting for approval",
             "waits for approval",
@@ -53,22 +53,34 @@ impl Outcome {
         ]) {
             return Self::Waiting;
         }
+        let denied = [
+            "did not allow this call",
+            "was not approved",
+            "was denied",
+            "has denied",
+            "is set to deny",
+            "a rule denies",
+            "does not allow tool",
+        ];
+        if begins(&["denied", "not allowed", "refused", "declined"]) || says(&denied) {
+            return Self::Denied;
+        }
+        let failed = [
+            "error",
+            "failed",
+            "mcp error",
+            "the call was not made",
+            "this is not a call",
+            "the outcome of this call is unknown",
+            "there is no tool",
+            "unknown tool",
+        ];
         let json: Option<Value> = serde_json::from_str(text).ok();
-        let json_error = json.is_some_and(|it| {
-            it["isError"] == true || it["is_error"] == true || it.get("error").is_some()
-        });
-        if json_error
-            || begins(&[
-                "error",
-                "failed",
-                "mcp error",
-                "the tool failed",
-                "tool error",
-                "there is no tool",
-                "unknown tool",
-            ])
-            || says(&["the call failed", "outcome is unknown"])
-        {
+        let says_error = |it: Value| {
+            let set = |key: &str| it.get(key).is_some_and(|it| !it.is_null() && it != false);
+            set("isError") || set("is_error") || set("error")
+        };
+        if reports_error || begins(&failed) || json.is_some_and(says_error) {
             return Self::Failed;
         }
         Self::Fine
@@ -446,5 +458,56 @@ fn cell(text: &str) -> String {
     match escaped.char_indices().nth(ABOUT_CHARS_MAX) {
         Some((end, _)) => format!("{}…", escaped[..end].trim_end_matches('\\')),
         None => escaped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+
+    #[test]
+    fn what_a_result_amounts_to_is_read_from_its_first_lines() {
+        #[track_caller]
+        fn check(text: &str, expected: Outcome) {
+            assert_eq!(Outcome::of(text), expected, "{text}");
+        }
+        check("Echo: hi", Outcome::Fine);
+        check("{\"error\": null, \"value\": 1}", Outcome::Fine);
+        check(
+            "One line.\nError: of somebody else, in a log",
+            Outcome::Fine,
+        );
+        check("{\"error\": \"no disk\"}", Outcome::Failed);
+        check("Error: no disk", Outcome::Failed);
+        check("The tool reports an error:\nno disk", Outcome::Failed);
+        check(
+            "The call was not made: there is no tool `x`",
+            Outcome::Failed,
+        );
+        check(
+            "This is not a call: the arguments are not JSON",
+            Outcome::Failed,
+        );
+        check(
+            "The outcome of this call is unknown: the server ended.",
+            Outcome::Failed,
+        );
+        check(
+            "The person did not allow this call, and it was not made.",
+            Outcome::Denied,
+        );
+        check("(The person changed it.)\nEcho: hi", Outcome::Fine);
+        check(
+            "The tool reports an error:\na rule denies tool `x` of server `y`",
+            Outcome::Denied,
+        );
+        check(
+            "The tool reports an error:\nthe call of `x` was not approved: not now",
+            Outcome::Denied,
+        );
+        check(
+            "The tool reports an error:\nthe call of `x` is waiting for approval: …",
+            Outcome::Waiting,
+        );
     }
 }
