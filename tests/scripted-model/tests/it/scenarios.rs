@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use scripted_model::{Options, PREFIX, SCENARIOS, ScriptedModel};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::{
-    client::{Answer, ask, get, open, question, with_tool},
+    client::{Answer, LIMIT, ask, get, open, question, with_tool},
     model,
 };
 
@@ -222,22 +223,33 @@ async fn a_model_without_tools_answers_when_it_is_offered_none() {
 async fn a_stall_and_a_silence_last_until_the_client_leaves() {
     let model = model().await;
     let mut counts = model.counts();
+    let mut answers = async |open_answers| {
+        let there = counts.wait_for(|it| it.open_answers == open_answers);
+        let there = tokio::time::timeout(LIMIT, there).await;
+        drop(there.unwrap().unwrap());
+    };
     let url = format!("{}{OPENAI}", model.url);
     let stalled = open(&url, "POST", None, &question("scenario:stall", "hi", true)).await;
     assert_eq!(stalled.response.status(), 200);
-    let body = question("scenario:silent", "hi", true);
-    let silent = tokio::time::timeout(Duration::from_millis(100), open(&url, "POST", None, &body));
-    assert!(silent.await.is_err());
-    // The one who has lost patience is gone, the other one is still there.
-    counts
-        .wait_for(|it| it.chats == 2 && it.open_answers == 1)
-        .await
-        .unwrap();
+    let mut silent = JoinSet::new();
+    silent.spawn(async move {
+        let body = question("scenario:silent", "hi", true);
+        open(&url, "POST", None, &body).await;
+    });
+    answers(2).await;
+    // Nobody has got an answer, and the one who leaves is missed.
+    silent.abort_all();
+    assert!(
+        silent
+            .join_next()
+            .await
+            .unwrap()
+            .unwrap_err()
+            .is_cancelled()
+    );
+    answers(1).await;
     drop(stalled);
-    counts
-        .wait_for(|it| it.open_answers == 0 && it.open_connections == 0)
-        .await
-        .unwrap();
+    answers(0).await;
 }
 
 #[tokio::test]
