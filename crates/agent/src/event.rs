@@ -280,6 +280,26 @@ impl RunEvent {
         )
     }
 
+    /// Returns the call that the event is about, if it is about one.
+    pub fn call_id(&self) -> Option<&str> {
+        match self {
+            Self::ToolInputStarted { call_id, .. }
+            | Self::ToolInputDelta { call_id, .. }
+            | Self::ToolCallReady { call_id, .. }
+            | Self::ToolInputFailed { call_id, .. }
+            | Self::ToolCallSent { call_id }
+            | Self::ToolProgress { call_id, .. }
+            | Self::ToolApprovalNeeded { call_id, .. }
+            | Self::ToolApprovalAnswered { call_id, .. }
+            | Self::ElicitationAsked { call_id, .. }
+            | Self::ElicitationAnswered { call_id, .. }
+            | Self::ToolResult { call_id, .. }
+            | Self::ToolCallRefused { call_id, .. }
+            | Self::ToolOutcomeUnknown { call_id, .. } => Some(call_id),
+            _ => None,
+        }
+    }
+
     /// Takes `next` in if both are pieces of one text, else gives it back.
     fn join(&mut self, next: Self) -> Option<Self> {
         match (&mut *self, next) {

@@ -207,23 +207,13 @@ impl RunState {
             | RunEvent::ToolInputDelta { .. }
             | RunEvent::ToolCallReady { .. }
             | RunEvent::ToolInputFailed { .. } => self.apply_to_input(event),
-            RunEvent::ToolCallSent { call_id }
-            | RunEvent::ToolProgress { call_id, .. }
-            | RunEvent::ToolApprovalNeeded { call_id, .. }
-            | RunEvent::ToolApprovalAnswered { call_id, .. }
-            | RunEvent::ElicitationAsked { call_id, .. }
-            | RunEvent::ElicitationAnswered { call_id, .. }
-            | RunEvent::ToolResult { call_id, .. }
-            | RunEvent::ToolCallRefused { call_id, .. }
-            | RunEvent::ToolOutcomeUnknown { call_id, .. } => {
-                let why = match event {
-                    RunEvent::ToolCallRefused { why, .. } => Some(*why),
-                    _ => None,
-                };
-                if why == Some(RefusedWhy::Missing) {
+            event => {
+                if let RunEvent::ToolCallRefused { why, .. } = event
+                    && *why == RefusedWhy::Missing
+                {
                     self.missing_tool_calls += 1;
                 }
-                if let Some(call) = self.call_mut(call_id) {
+                if let Some(call) = event.call_id().and_then(|it| self.call_mut(it)) {
                     call.apply(event);
                 }
             }

@@ -40,7 +40,7 @@ async fn model_servers_on_this_machine_are_found_and_nothing_else() {
         candidate("hung", ProviderKind::OpenAi, hung.address),
         candidate("Ollama", ProviderKind::Ollama, ollama.address),
     ];
-    let found = discover(&http(), list, Duration::from_millis(500)).await;
+    let found = discover(&http(), list, Duration::from_secs(2)).await;
     let names: Vec<_> = found.iter().map(|it| it.candidate.name.as_str()).collect();
     assert_eq!(names, ["LM Studio", "Ollama"]);
     let models = &found[1].models;
