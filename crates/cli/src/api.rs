@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -74,6 +74,44 @@ impl Api {
         self.ask("DELETE", path, None, Some(ANSWER_TIMEOUT)).await
     }
 
+    /// Writes an answer to `out` as it comes, however long it is.
+    pub(crate) async fn download(
+        &mut self,
+        path: &str,
+        out: &mut impl std::io::Write,
+    ) -> anyhow::Result<()> {
+        let head = self.target.head("GET", &format!("/api/v1{path}"));
+        let mut connection = self.connection().await?;
+        let broken = "the answer broke off, and is not whole";
+        connection.send(&head, b"").await.context(broken)?;
+        let answered = timeout(ANSWER_TIMEOUT, connection.read_head()).await;
+        let mut head = answered.context(broken)?.context(broken)?;
+        if !(200..300).contains(&head.status) {
+            let answer = connection.read_all(&mut head.body, BODY_BYTES_MAX).await;
+            return Err(self.refused(head.status, &answer.context(broken)?));
+        }
+        loop {
+            let piece = timeout(ANSWER_TIMEOUT, connection.read_piece(&mut head.body)).await;
+            match piece.context(broken)?.context(broken)? {
+                Some(piece) => out.write_all(piece).context("cannot write what came")?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Says what an answer means that is no success.
+    fn refused(&self, status: u16, answer: &[u8]) -> anyhow::Error {
+        if status == 401 {
+            return anyhow::anyhow!(
+                "the program at `{}` does not take this token; unset `ARCHESTRA_TOKEN` or give the right one",
+                self.target.address
+            );
+        }
+        let message =
+            said(answer).unwrap_or_else(|| format!("the program answered with status {status}"));
+        Refused { status, message }.into()
+    }
+
     async fn ask(
         &mut self,
         method: &str,
@@ -129,16 +167,7 @@ impl Api {
             200..300 => {
                 serde_json::from_slice(&answer).context("the program's answer is not understood")
             }
-            401 => bail!(
-                "the program at `{}` does not take this token; unset `ARCHESTRA_TOKEN` or give the right one",
-                self.target.address
-            ),
-            status => {
-                let message = said(&answer);
-                let message =
-                    message.unwrap_or_else(|| format!("the program answered with status {status}"));
-                Err(Refused { status, message }.into())
-            }
+            status => Err(self.refused(status, &answer)),
         }
     }
 

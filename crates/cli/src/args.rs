@@ -49,6 +49,8 @@ pub(crate) enum Command {
     /// Tokens by which clients get in
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look at what happened, and who did it
+    Audit(Box<AuditArgs>),
     /// The image that servers run in
     #[command(subcommand)]
     Image(ImageCommand),
@@ -275,6 +277,68 @@ pub(crate) enum TokenCommand {
     List,
     /// Revoke one by its name or identifier, and end its sessions
     Revoke { token: String },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<AuditCommand>,
+    #[command(flatten)]
+    pub(crate) filter: AuditFilterArgs,
+    /// How many events, the newest
+    #[arg(short = 'n', long, default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Write all of it as lines of JSON, the oldest event first
+    Export {
+        #[command(flatten)]
+        filter: AuditFilterArgs,
+        /// Write it to this file
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// Which events; without any, all of them.
+#[derive(Debug, Default, Args)]
+pub(crate) struct AuditFilterArgs {
+    /// A kind like `tool.call`, or all kinds of a part like `tool`, `egress`, `server`, `token`
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// A server, by its name; also one that was removed
+    #[arg(long)]
+    pub(crate) server: Option<String>,
+    /// A tool, by its server's own name for it
+    #[arg(long)]
+    pub(crate) tool: Option<String>,
+    /// A client, by the name of its token
+    #[arg(long)]
+    pub(crate) client: Option<String>,
+    /// On whose behalf it was done
+    #[arg(long)]
+    pub(crate) principal: Option<String>,
+    /// A chat, by its identifier
+    #[arg(long)]
+    pub(crate) chat: Option<String>,
+    /// `allowed`, `denied` or `asked`
+    #[arg(long)]
+    pub(crate) decision: Option<String>,
+    /// How it ended, for instance `ok`
+    #[arg(long)]
+    pub(crate) outcome: Option<String>,
+    /// From when on: `2h` ago, a day like `2026-03-01`, or `2026-03-01T12:30` in UTC
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Until when
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// A part of a name or of the details, for instance a host
+    #[arg(long)]
+    pub(crate) text: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! The commands that talk to the running program, and those that need none.
 
+pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod image;

@@ -23,6 +23,7 @@ mod commands;
 mod config;
 mod connect;
 mod http1;
+mod moment;
 mod output;
 mod serve;
 mod target;
@@ -107,6 +108,9 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Token(command)) => {
             commands::block_on(commands::token::run(&finder(), command, json))
+        }
+        Some(Command::Audit(args)) => {
+            commands::block_on(commands::audit::run(&finder(), *args, json))
         }
         Some(Command::Connect(args)) => {
             let finder = Finder::new(&inputs, args.url, args.token);

@@ -10,7 +10,7 @@ use domain::{Access, Caller, CallerKind, PrincipalName, Secret, Timestamp, Token
 use store::{AuditEvent, NewToken, StoredToken, TokenKind};
 use tokio::sync::watch;
 
-use crate::{Error, Orchestrator, Shared};
+use crate::{Error, Orchestrator, Shared, audit};
 
 /// How often it is written down when tokens were used last.
 const LAST_USED_PERIOD: Duration = Duration::from_secs(30);
@@ -200,6 +200,7 @@ impl Orchestrator {
             .create_login_link(&hash.to_string(), expires)
             .await;
         made.map_err(Error::of_store)?;
+        self.note("session.link").await;
         Ok(text)
     }
 
@@ -222,6 +223,7 @@ impl Orchestrator {
             .create_web_session(&hash.to_string(), &owner, expires)
             .await;
         made.map_err(Error::of_store)?;
+        self.note("session.begin").await;
         Ok(Some(text))
     }
 
@@ -247,9 +249,17 @@ impl Orchestrator {
     pub async fn end_web_session(&self, cookie: &str) -> Result<(), Error> {
         let hash = auth::TokenHash::of(cookie).to_string();
         let revoked = self.shared.store.revoke_web_session(&hash).await;
-        revoked.map_err(Error::of_store)?;
-        self.shared.revoked.send_replace(());
+        if revoked.map_err(Error::of_store)? {
+            self.note("session.end").await;
+            self.shared.revoked.send_replace(());
+        }
         Ok(())
+    }
+
+    /// Notes in the audit how the person in front of the program came in.
+    async fn note(&self, kind: &'static str) {
+        let event = audit::session_event(self.shared.now(), kind);
+        self.shared.audit.push(event).await;
     }
 
     /// Returns what changes when a token or a session is revoked: who holds something open for a

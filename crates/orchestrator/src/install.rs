@@ -29,7 +29,7 @@ use std::{
 };
 
 use domain::{BuildScripts, HostPort, InstallId, Registry, SandboxKey, ServerId};
-use store::{Consent, InstallState, Resolution, StepState, StoredInstall};
+use store::{AuditEvent, Consent, InstallState, Resolution, StepState, StoredInstall};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -342,6 +342,9 @@ async fn note_end(shared: &Shared, id: InstallId, state: InstallState, reason: O
 async fn tell(shared: &Shared, id: InstallId) {
     // Where it cannot be read, or is gone, there is nothing to tell.
     if let Ok(Some(install)) = shared.store.install(id).await {
+        if install.state != InstallState::Running {
+            note_in_audit(shared, &install).await;
+        }
         tell_of(
             shared,
             &install,
@@ -350,6 +353,26 @@ async fn tell(shared: &Shared, id: InstallId) {
             install.failure.clone(),
         );
     }
+}
+
+/// Writes down what was installed, or why it was not.
+async fn note_in_audit(shared: &Shared, install: &StoredInstall) {
+    let row = shared.directory.row(install.server);
+    let event = AuditEvent {
+        server: Some(install.server),
+        server_slug: row.map(|it| it.stored.slug.to_string()),
+        outcome: Some(install.state.as_str().into()),
+        detail: Some(serde_json::json!({
+            "install": install.id,
+            "attempt": install.attempt,
+            "package": install.package.name,
+            "version": install.resolved_version,
+            "lock_sha256": install.lock_sha256,
+            "reason": install.failure,
+        })),
+        ..AuditEvent::new(shared.now(), "install.end")
+    };
+    shared.audit.push(event).await;
 }
 
 fn tell_of(

@@ -30,6 +30,7 @@
 
 mod access;
 mod approvals;
+mod audit;
 mod calls;
 mod connect;
 mod directory;
@@ -60,6 +61,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use crate::access::{CreatedToken, NewClient};
 pub use crate::approvals::{ApprovalDecision, ApprovalDetails, ApprovalVerdict};
+pub use crate::audit::{AuditEntry, AuditExport, AuditSearch};
 pub use crate::calls::ToolTarget;
 pub use crate::directory::{Directory, Row};
 pub use crate::doctor::{Finding, FindingLevel};
@@ -142,8 +144,9 @@ impl Orchestrator {
         let unknown = directory::load(&shared).await?;
         tasks.spawn(reconciler::run(shared.clone()));
         tasks.spawn(access::keep_last_used(shared.clone()));
-        tasks.spawn(records::keep_audit_bounded(shared.clone()));
+        tasks.spawn(records::keep_bounded(shared.clone()));
         tasks.spawn(approvals::keep_bounded(shared.clone()));
+        tasks.spawn(records::keep_bounded(shared.clone()));
         tasks.spawn(news::publish(shared.clone()));
         install::resume(&shared).await?;
         let this = Self { shared };

@@ -13,7 +13,7 @@ use store::AuditEvent;
 
 use crate::{Shared, error_chain, pins};
 
-/// How often old rows of the audit are looked for.
+/// How often what is old is looked for.
 const PRUNE_PERIOD: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct GatewayRecords {
@@ -111,25 +111,37 @@ fn call_event(shared: &Shared, kind: &'static str, call: &CallRecord) -> AuditEv
     }
 }
 
-/// Deletes old rows of the audit, until the shutdown.
-pub(crate) async fn keep_audit_bounded(shared: Arc<Shared>) {
+/// Deletes old rows of the audit and sessions that are over, at the start and then now and then,
+/// until the shutdown.
+pub(crate) async fn keep_bounded(shared: Arc<Shared>) {
     loop {
-        let keep = u64::try_from(shared.settings.audit_keep.as_millis()).unwrap_or(u64::MAX);
-        let before = domain::Timestamp {
-            unix_ms: shared.now().unix_ms.saturating_sub(keep),
-        };
-        let rows_max = shared.settings.audit_rows_max;
+        prune(&shared).await;
         tokio::select! {
             () = shared.shutdown.cancelled() => return,
             () = tokio::time::sleep(PRUNE_PERIOD) => {}
         }
-        match shared.store.prune_audit(before, rows_max).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "Old rows of the audit deleted"),
-            Err(err) => tracing::warn!(
-                error = &err as &dyn std::error::Error,
-                "Old rows of the audit not deleted"
-            ),
-        }
+    }
+}
+
+async fn prune(shared: &Shared) {
+    let now = shared.now();
+    let keep = u64::try_from(shared.settings.audit_keep.as_millis()).unwrap_or(u64::MAX);
+    let before = domain::Timestamp {
+        unix_ms: now.unix_ms.saturating_sub(keep),
+    };
+    let rows_max = shared.settings.audit_rows_max;
+    match shared.store.prune_audit(before, rows_max).await {
+        Ok(0) => {}
+        Ok(rows) => tracing::info!(rows, "Old rows of the audit deleted"),
+        Err(err) => tracing::warn!(
+            error = &err as &dyn std::error::Error,
+            "Old rows of the audit not deleted"
+        ),
+    }
+    if let Err(err) = shared.store.prune_sessions(now).await {
+        tracing::warn!(
+            error = &err as &dyn std::error::Error,
+            "Sessions that are over not deleted"
+        );
     }
 }

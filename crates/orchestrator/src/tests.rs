@@ -1,6 +1,7 @@
 //! The use cases over a real database; what runs is a fake, and so is what it says.
 
 mod access;
+mod audit;
 pub(crate) mod bed;
 pub(crate) mod bridge;
 mod installs;

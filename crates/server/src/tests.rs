@@ -1,6 +1,7 @@
 //! The real routes over the real use cases and a real database; only the sandbox is a fake.
 
 mod api;
+mod audit;
 mod bodies;
 mod connections;
 mod door;

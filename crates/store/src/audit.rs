@@ -63,6 +63,8 @@ pub struct AuditFilter {
     pub tool: Option<String>,
     pub principal: Option<PrincipalName>,
     pub token: Option<TokenId>,
+    /// All tokens that have this name, or the one with this identifier.
+    pub client: Option<String>,
     pub chat: Option<ChatId>,
     pub decision: Option<String>,
     pub outcome: Option<String>,
@@ -180,6 +182,14 @@ macro_rules! push_filter {
             if let Some(value) = value {
                 $query.push(column).push_bind(value);
             }
+        }
+        if let Some(client) = filter.client.as_deref().map(cut) {
+            $query
+                .push(" AND token_id IN (SELECT id FROM tokens WHERE name = ")
+                .push_bind(client.clone())
+                .push(" OR id = ")
+                .push_bind(client)
+                .push(")");
         }
         for (column, at) in [(" AND at >= ", filter.since), (" AND at < ", filter.until)] {
             if let Some(at) = at {

@@ -4,11 +4,12 @@ use domain::{Access, PrincipalName, ServerSlug};
 use futures_util::future::join_all;
 
 use super::bed::{Bed, at, event, new_id};
-use crate::{NewToken, StoreError, TokenKind};
+use crate::{AuditEvent, AuditFilter, NewToken, StoreError, TokenKind};
 
 super::on_both!(
     a_token_is_found_by_its_hash_until_it_is_revoked,
     a_name_is_free_again_after_its_token_is_revoked,
+    what_a_client_did_is_found_by_its_name_and_its_identifier,
     the_last_use_only_moves_forward,
     a_login_link_lets_in_one_of_many_that_ask_at_a_time,
     a_login_link_that_has_expired_lets_nobody_in,
@@ -137,4 +138,35 @@ async fn a_session_ends_by_time_or_by_hand(bed: Bed) {
     assert_eq!(store.revoke_web_sessions_of(&owner).await.unwrap(), 2);
     assert_eq!(store.web_session("two", at(1)).await.unwrap(), None);
     store.prune_sessions(at(1)).await.unwrap();
+}
+
+async fn what_a_client_did_is_found_by_its_name_and_its_identifier(bed: Bed) {
+    let store = bed.open().await;
+    let tokens = [token("cursor"), token("cursor"), token("code")];
+    for (n, token) in (1..).zip(&tokens) {
+        let create = event("token.create");
+        store.create_token(token, &create).await.unwrap();
+        let did = AuditEvent {
+            token: Some(token.id),
+            ..AuditEvent::new(at(n), "tool.call")
+        };
+        store.write_audit(&[did]).await.unwrap();
+        let revoke = event("token.revoke");
+        assert!(store.revoke_token(token.id, &revoke).await.unwrap());
+    }
+    let found = async |client: &str| {
+        let filter = AuditFilter {
+            client: Some(client.to_owned()),
+            limit: 10,
+            ..AuditFilter::default()
+        };
+        let rows = store.audit_page(&filter).await.unwrap();
+        rows.iter()
+            .map(|it| it.event.at.unix_ms)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("cursor").await, [2, 1]);
+    assert_eq!(found("code").await, [3]);
+    assert_eq!(found(&tokens[0].id.to_string()).await, [1]);
+    assert_eq!(found("nobody").await, [0; 0]);
 }
