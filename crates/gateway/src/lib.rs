@@ -124,8 +124,9 @@ pub trait Records: Send + Sync {
     /// agreed to of its tools; the first list is pinned by this. `None` is what was known before.
     async fn lists_read(&self, server: ServerId, lists: &ServerLists) -> Option<Arc<ServerPins>>;
 
-    /// Notes that [`Gateway::upstreams`] of a server may be others than before. It must not wait.
-    fn conversation_changed(&self, server: ServerId);
+    /// Notes that [`Gateway::upstreams`] or [`Gateway::tools_of`] of a server may be others than before.
+    /// It must not wait.
+    fn server_changed(&self, server: ServerId);
 }
 
 /// A call, for whoever reads the audit.

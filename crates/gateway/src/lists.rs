@@ -247,6 +247,7 @@ async fn refresh_all(shared: &Arc<Shared>, upstream: &Arc<Upstream>) -> Result<(
         let pins = shared.records.lists_read(upstream.server, &lists).await;
         let changed = shared.replace_lists(upstream, lists, pins);
         tell(shared, &upstream.slug, &changed);
+        shared.records.server_changed(upstream.server);
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ pub(crate) async fn get(
                 slot,
                 failures,
             };
-            shared.records.conversation_changed(entry.view.id);
+            shared.records.server_changed(entry.view.id);
             let task = start(shared.clone(), entry.clone(), isolation, starting);
             shared.tasks.spawn(task);
             (state, true)
@@ -134,7 +134,7 @@ impl Starting {
             is_wanted
         });
         if has_ended {
-            self.records.conversation_changed(self.server);
+            self.records.server_changed(self.server);
         }
     }
 }
@@ -308,7 +308,7 @@ impl Pool {
             if let State::Open { upstream, .. } = slot.state.send_replace(State::Empty) {
                 upstream.end_because(reason);
             }
-            self.records.conversation_changed(id);
+            self.records.server_changed(id);
         }
     }
 
@@ -333,7 +333,7 @@ impl Pool {
             slots.remove(&key);
         }
         drop(slots);
-        self.records.conversation_changed(ended.server);
+        self.records.server_changed(ended.server);
     }
 
     /// Returns the open conversations.

@@ -10,8 +10,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use domain::{ServerId, ServerSlug, Standing, ToolChanges};
-use gateway::ToolView;
+use domain::{Effect, ServerId, ServerSlug, Standing, ToolChanges, ToolPin};
 use tokio::sync::Notify;
 
 use crate::{Event, Orchestrator, Row, ServerStatus, ServerSummary, Shared};
@@ -19,16 +18,17 @@ use crate::{Event, Orchestrator, Row, ServerStatus, ServerSummary, Shared};
 /// The servers to look at.
 #[derive(Default)]
 pub(crate) struct News {
-    noted: Mutex<BTreeMap<ServerId, Noted>>,
+    // The name that it had, where it was removed.
+    noted: Mutex<BTreeMap<ServerId, Option<ServerSlug>>>,
     bell: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Noted {
-    /// The name that it had, where it was removed.
-    removed: Option<ServerSlug>,
-    /// Whether its lists are others.
-    has_other_lists: bool,
+/// What was told last of one server.
+#[derive(Default)]
+struct Told {
+    stands: Option<Event>,
+    tools: Vec<(String, ToolPin, Standing, Option<Effect>)>,
+    quarantined: usize,
 }
 
 impl News {
@@ -37,15 +37,11 @@ impl News {
         self.change(id, |_| {});
     }
 
-    pub(crate) fn note_lists(&self, id: ServerId) {
-        self.change(id, |it| it.has_other_lists = true);
-    }
-
     pub(crate) fn note_removed(&self, id: ServerId, slug: ServerSlug) {
-        self.change(id, |it| it.removed = Some(slug));
+        self.change(id, |it| *it = Some(slug));
     }
 
-    fn change(&self, id: ServerId, change: impl FnOnce(&mut Noted)) {
+    fn change(&self, id: ServerId, change: impl FnOnce(&mut Option<ServerSlug>)) {
         let noted = self.noted.lock();
         let mut noted = noted.expect("no code panics while it holds the lock");
         change(noted.entry(id).or_default());
@@ -53,7 +49,7 @@ impl News {
         self.bell.notify_one();
     }
 
-    fn take(&self) -> BTreeMap<ServerId, Noted> {
+    fn take(&self) -> BTreeMap<ServerId, Option<ServerSlug>> {
         let noted = self.noted.lock();
         std::mem::take(&mut *noted.expect("no code panics while it holds the lock"))
     }
@@ -67,35 +63,37 @@ pub(crate) async fn publish(shared: Arc<Shared>) {
 }
 
 async fn rounds(orchestrator: &Orchestrator) {
-    let mut told: BTreeMap<ServerId, Event> = BTreeMap::new();
+    let mut told: BTreeMap<ServerId, Told> = BTreeMap::new();
     loop {
         orchestrator.shared.news.bell.notified().await;
-        for (id, noted) in orchestrator.shared.news.take() {
-            tell(orchestrator, id, noted, &mut told).await;
+        for (id, removed) in orchestrator.shared.news.take() {
+            match orchestrator.shared.directory.row(id) {
+                Some(row) => tell(orchestrator, &row, told.entry(id).or_default()).await,
+                None => {
+                    told.remove(&id);
+                    if let Some(slug) = removed {
+                        let events = &orchestrator.shared.events;
+                        events.publish(Event::ServerRemoved { id, slug });
+                    }
+                }
+            }
         }
     }
 }
 
-async fn tell(
-    orchestrator: &Orchestrator,
-    id: ServerId,
-    noted: Noted,
-    told: &mut BTreeMap<ServerId, Event>,
-) {
+async fn tell(orchestrator: &Orchestrator, row: &Arc<Row>, told: &mut Told) {
     let shared = &orchestrator.shared;
-    let Some(row) = shared.directory.row(id) else {
-        told.remove(&id);
-        if let Some(slug) = noted.removed {
-            shared.events.publish(Event::ServerRemoved { id, slug });
-        }
-        return;
-    };
-    match orchestrator.summary(&row).await {
+    let id = row.stored.id;
+    let tools = shared.gateway().tools_of(id).into_iter();
+    let tools: Vec<_> = tools
+        .map(|it| (it.name, it.pin, it.standing, it.setting))
+        .collect();
+    match orchestrator.summary(row).await {
         Ok(summary) => {
-            let event = server_changed(&summary);
-            if told.get(&id) != Some(&event) {
-                told.insert(id, event.clone());
-                shared.events.publish(event);
+            let stands = server_changed(&summary);
+            if told.stands.as_ref() != Some(&stands) {
+                told.stands = Some(stands.clone());
+                shared.events.publish(stands);
             }
         }
         // Whoever looks finds the same fault, and is told.
@@ -105,23 +103,22 @@ async fn tell(
             "How a server stands is not told"
         ),
     }
-    if noted.has_other_lists {
+    let quarantined = match row.stored.tool_changes {
+        // People do not want to hear of it.
+        ToolChanges::Block => 0,
+        ToolChanges::Ask | ToolChanges::Follow => {
+            let is_kept_away = |standing: &Standing| !matches!(standing, Standing::Pinned { .. });
+            tools.iter().filter(|it| is_kept_away(&it.2)).count()
+        }
+    };
+    if told.tools != tools || told.quarantined != quarantined {
+        (told.tools, told.quarantined) = (tools, quarantined);
         shared.events.publish(Event::ToolsChanged {
             server: id,
             slug: row.stored.slug.clone(),
-            quarantined: quarantined(orchestrator, &row),
+            quarantined,
         });
     }
-}
-
-/// Returns how many tools wait for a person to look at them; none where people do not want to hear.
-fn quarantined(orchestrator: &Orchestrator, row: &Row) -> usize {
-    if row.stored.tool_changes == ToolChanges::Block {
-        return 0;
-    }
-    let tools = orchestrator.gateway().tools_of(row.stored.id);
-    let is_kept_away = |it: &&ToolView| !matches!(it.standing, Standing::Pinned { .. });
-    tools.iter().filter(is_kept_away).count()
 }
 
 fn server_changed(summary: &ServerSummary) -> Event {

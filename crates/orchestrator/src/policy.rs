@@ -209,6 +209,10 @@ impl Orchestrator {
         let rules = self.rules().await?;
         self.gateway().set_rules(rules);
         self.shared.events.publish(Event::PolicyChanged);
+        // They may have fewer tools for people to see, or more.
+        for id in self.shared.directory.rows().keys() {
+            self.shared.news.note(*id);
+        }
         Ok(())
     }
 
@@ -388,7 +392,7 @@ impl Orchestrator {
         let changes = self.changes_of(id);
         let pins = pins::pins_of(&self.shared, id, changes).await?;
         self.gateway().set_pins(id, pins);
-        self.shared.news.note_lists(id);
+        self.shared.news.note(id);
         Ok(())
     }
 

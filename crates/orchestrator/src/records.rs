@@ -62,7 +62,6 @@ impl gateway::Records for GatewayRecords {
                 "Lists of a server not stored; they are read again at its next start"
             );
         }
-        shared.news.note_lists(server);
         let row = shared.directory.row(server)?;
         let (slug, changes) = (row.stored.slug.as_str(), row.stored.tool_changes);
         match pins::note_lists(&shared, server, slug, changes, lists).await {
@@ -78,7 +77,7 @@ impl gateway::Records for GatewayRecords {
         }
     }
 
-    fn conversation_changed(&self, server: ServerId) {
+    fn server_changed(&self, server: ServerId) {
         if let Some(shared) = self.shared.upgrade() {
             shared.news.note(server);
         }

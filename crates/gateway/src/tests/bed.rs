@@ -553,7 +553,7 @@ impl Records for FakeRecords {
         Some(agreed(lists))
     }
 
-    fn conversation_changed(&self, server: ServerId) {
+    fn server_changed(&self, server: ServerId) {
         self.changed.send_modify(|it| it.push(server));
     }
 }
