@@ -5,15 +5,16 @@ use std::sync::Arc;
 use domain::{Caller, ServerSlug};
 use mcp::{Object, object::raw};
 use serde_json::value::RawValue;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CallEnd, CallError, CallRecord, Gateway, Shared,
+    CallEnd, CallError, CallNews, CallRecord, Gateway, Shared,
     approval::permit,
     policy::may_use,
     pool,
     table::{Entry, Named, Table},
+    turn::TurnRoute,
     upstream::{Origin, Request},
 };
 
@@ -39,6 +40,8 @@ pub struct CallOutcome {
     pub result: Box<RawValue>,
     /// Whether the tool says that it failed.
     pub is_error: bool,
+    /// By what rule or permission it was made, as in the audit.
+    pub basis: String,
 }
 
 /// A call on its way.
@@ -73,19 +76,56 @@ impl Gateway {
         target: CallTarget<'_>,
         arguments: Option<Box<RawValue>>,
     ) -> Result<CallOutcome, CallError> {
+        let mut params = Object::default();
+        params.set("arguments", arguments.unwrap_or_else(crate::empty_object));
+        self.call_on_task(caller, target, params, Origin::Person)
+            .await
+    }
+
+    /// Calls a tool in a model's turn. What the server tells and asks meanwhile goes to `news`; what
+    /// it asks is refused where that is full.
+    ///
+    /// Cancel safe: when the future is dropped the call is cancelled, and written down as such.
+    pub async fn call_in_turn(
+        &self,
+        caller: &Caller,
+        target: CallTarget<'_>,
+        arguments: Option<Box<RawValue>>,
+        news: mpsc::Sender<CallNews>,
+    ) -> Result<CallOutcome, CallError> {
+        let mut params = Object::default();
+        params.set("arguments", arguments.unwrap_or_else(crate::empty_object));
+        // The token is replaced by one of ours; that there is one says that progress is wanted.
+        params.set("_meta", raw(&serde_json::json!({ "progressToken": 0 })));
+        let over = CancellationToken::new();
+        let _over_with_this = over.clone().drop_guard();
+        let route = TurnRoute {
+            chat: caller.chat,
+            news,
+            over,
+        };
+        self.call_on_task(caller, target, params, Origin::Turn(route))
+            .await
+    }
+
+    async fn call_on_task(
+        &self,
+        caller: &Caller,
+        target: CallTarget<'_>,
+        params: Object<'static>,
+        origin: Origin,
+    ) -> Result<CallOutcome, CallError> {
         let tool = Tool::find(&self.shared.table.load(), caller, target)?;
         let (shared, caller) = (self.shared.clone(), caller.clone());
         let cancel = CancellationToken::new();
         let _cancelled_with_this = cancel.clone().drop_guard();
         // On a task of its own, so that its end is written down whatever becomes of this future.
         let call = self.shared.tasks.spawn(async move {
-            let mut params = Object::default();
-            params.set("arguments", arguments.unwrap_or_else(crate::empty_object));
             let call = Call {
                 caller: &caller,
                 tool,
                 params,
-                origin: Origin::Person,
+                origin,
                 cancel: &cancel,
             };
             call_tool(&shared, call).await
@@ -197,6 +237,7 @@ pub(crate) async fn call_tool(
     let result = result.map(|result| CallOutcome {
         is_error: says_error(&result),
         result,
+        basis: record.basis.clone().unwrap_or_default(),
     });
     let (outcome, response_bytes) = match &result {
         Ok(outcome) if outcome.is_error => ("tool_error", outcome.result.get().len()),

@@ -53,6 +53,7 @@ mod requests;
 mod session;
 mod settings;
 mod table;
+mod turn;
 mod upstream;
 
 use std::{
@@ -80,6 +81,7 @@ pub use crate::policy::{Basis, Why};
 pub use crate::pool::UpstreamState;
 pub use crate::settings::Settings;
 pub use crate::table::{ServerLists, ServerView, ToolView};
+pub use crate::turn::{CallNews, CallQuestion};
 use crate::{grants::Grants, pool::Pool, session::Sessions, table::Table, upstream::Upstream};
 
 /// Opens conversations with servers. `orchestrator` fills this.

@@ -353,13 +353,20 @@ fn progress(upstream: &Upstream, params: Option<&RawValue>) {
         return;
     };
     let id = object.read::<u64>("progressToken");
-    let Some((route, token)) = id.and_then(|id| upstream.progress(id)) else {
+    let Some((origin, token)) = id.and_then(|id| upstream.progress(id)) else {
         return;
     };
     object.set("progressToken", token);
-    let message = message::notification("notifications/progress", Some(&object.to_raw()));
-    // A client that does not read may miss progress.
-    let _sent = route.send(message.into(), Unread::Drop);
+    let params = object.to_raw();
+    match origin {
+        Origin::Client(route) => {
+            let message = message::notification("notifications/progress", Some(&params));
+            // A client that does not read may miss progress.
+            let _sent = route.send(message.into(), Unread::Drop);
+        }
+        Origin::Turn(route) => route.tell_progress(params),
+        Origin::Person | Origin::Own => {}
+    }
 }
 
 fn log(shared: &Shared, upstream: &Upstream, params: Option<&RawValue>, related: Option<u64>) {
@@ -430,7 +437,7 @@ fn listeners(shared: &Shared, upstream: &Upstream, related: Option<u64>) -> Vec<
         Asked::Client(route) => return vec![Listener::Request(route)],
         // It belongs to a request that nobody waits for any more.
         Asked::Nobody if related.is_some() => return Vec::new(),
-        Asked::Person => return Vec::new(),
+        Asked::Person | Asked::Turn(_) => return Vec::new(),
         Asked::Nobody | Asked::Several => {}
     }
     let mut all: Vec<Arc<Session>> = Vec::new();

@@ -3,7 +3,7 @@
 //! Over HTTP the stream tells which call that is. Over lines nothing does, so it is told by who has
 //! requests under way: when all of them are one client's, it is that client. When they are several
 //! clients', the question cannot be attributed and is refused, since asking the wrong one would show
-//! one client's affairs to another.
+//! one client's affairs to another. A chat is asked like a client ([`crate::turn`]).
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Shared,
     session::{Route, Unread},
+    turn::{TurnQuestion, TurnRoute},
     upstream::{Asked, Upstream},
 };
 
@@ -38,15 +39,15 @@ pub(crate) fn take(
         upstream.respond(id, Ok(&crate::empty_object()));
         return;
     }
-    let route = match whom(upstream, method, related) {
-        Ok(route) => route,
+    let begun = match whom(upstream, method, related) {
+        Ok(Whom::Client(route)) => begin(upstream, route, id, method, params)
+            .map(|it| shared.tasks.spawn(it.ask(shared.clone()))),
+        Ok(Whom::Turn(route)) => TurnQuestion::begin(upstream, route, id, params)
+            .map(|it| shared.tasks.spawn(it.ask(shared.clone()))),
         Err((code, reason)) => return refuse(upstream, id, method, code, reason),
     };
-    match begin(upstream, route, id, method, params) {
-        Ok(question) => {
-            shared.tasks.spawn(question.ask(shared.clone()));
-        }
-        Err(reason) => refuse(upstream, id, method, code::SERVER, reason),
+    if let Err(reason) = begun {
+        refuse(upstream, id, method, code::SERVER, reason);
     }
 }
 
@@ -55,13 +56,24 @@ fn refuse(upstream: &Upstream, id: &RawValue, method: &str, code: i64, reason: S
     upstream.respond(id, Err(&RpcError::new(code, reason).to_raw()));
 }
 
-/// Returns the client that is to be asked, or why there is none.
-fn whom(upstream: &Upstream, method: &str, related: Option<u64>) -> Result<Route, (i64, String)> {
+/// Who is to be asked.
+enum Whom {
+    Client(Route),
+    Turn(TurnRoute),
+}
+
+/// Returns who is to be asked, or why nobody is.
+fn whom(upstream: &Upstream, method: &str, related: Option<u64>) -> Result<Whom, (i64, String)> {
     let Some((_, capability)) = QUESTIONS.iter().find(|(it, _)| *it == method) else {
         return Err((code::METHOD_NOT_FOUND, format!("`{method}` is not known")));
     };
     let why = match upstream.asked(related) {
-        Asked::Client(route) if route.session.can(capability) => return Ok(route),
+        Asked::Client(route) if route.session.can(capability) => return Ok(Whom::Client(route)),
+        Asked::Turn(route) if method == "elicitation/create" => return Ok(Whom::Turn(route)),
+        Asked::Turn(_) => {
+            let reason = format!("this program does not support {capability} in its chats");
+            return Err((code::METHOD_NOT_FOUND, reason));
+        }
         Asked::Client(_) => {
             let reason = format!("the client that made this call does not support {capability}");
             return Err((code::METHOD_NOT_FOUND, reason));

@@ -33,6 +33,7 @@ use crate::{
     lists::Reading,
     session::{Route, Session},
     table::ServerView,
+    turn::TurnRoute,
 };
 
 /// Questions of one server that wait for a client's answer.
@@ -96,6 +97,8 @@ pub(crate) enum Origin {
     Client(Route),
     /// A person's, who sees the result and cannot be asked anything.
     Person,
+    /// A model's, in a chat.
+    Turn(TurnRoute),
     /// Ours.
     Own,
 }
@@ -104,6 +107,8 @@ pub(crate) enum Origin {
 pub(crate) enum Asked {
     Nobody,
     Client(Route),
+    /// The person in whose chat a model made the call.
+    Turn(TurnRoute),
     /// A person who is not at a client, so that there is no way to ask.
     Person,
     /// It cannot be told which of several.
@@ -174,7 +179,7 @@ impl Upstream {
         let bytes = message::request_with(id, request.method, params);
         let limit_name = match request.origin {
             Origin::Own => "list_timeout",
-            Origin::Client(_) | Origin::Person => "call_timeout_ms",
+            Origin::Client(_) | Origin::Person | Origin::Turn(_) => "call_timeout_ms",
         };
         let activity = Arc::new(Activity::new());
         let mut answered = self.note(id, request.origin, progress_token, activity.clone())?;
@@ -415,17 +420,14 @@ impl Upstream {
         self.lock().last_used
     }
 
-    /// Returns the way to the client of a request, with the token under which that client wants to
-    /// hear of progress, and counts the report as a sign of life.
-    pub(crate) fn progress(&self, id: u64) -> Option<(Route, Box<RawValue>)> {
+    /// Returns whose a request is, with the token under which they want to hear of progress, and
+    /// counts the report as a sign of life.
+    pub(crate) fn progress(&self, id: u64) -> Option<(Origin, Box<RawValue>)> {
         let state = self.lock();
         let pending = state.pending.get(&id)?;
         let token = pending.progress_token.clone()?;
         pending.activity.note();
-        match &pending.origin {
-            Origin::Client(route) => Some((route.clone(), token)),
-            Origin::Person | Origin::Own => None,
-        }
+        Some((pending.origin.clone(), token))
     }
 
     /// Returns whom a question is for that came with the request `related`, or with none that the
@@ -435,6 +437,7 @@ impl Upstream {
         if let Some(id) = related {
             return match state.pending.get(&id).map(|it| &it.origin) {
                 Some(Origin::Client(route)) => Asked::Client(route.clone()),
+                Some(Origin::Turn(route)) => Asked::Turn(route.clone()),
                 Some(Origin::Person) => Asked::Person,
                 // Whoever asked has given up; it is nobody else's affair.
                 Some(Origin::Own) | None => Asked::Nobody,
@@ -445,7 +448,11 @@ impl Upstream {
             asked = match (asked, &pending.origin) {
                 (asked, Origin::Own) => asked,
                 (Asked::Nobody, Origin::Client(route)) => Asked::Client(route.clone()),
+                (Asked::Nobody, Origin::Turn(route)) => Asked::Turn(route.clone()),
                 (Asked::Nobody | Asked::Person, Origin::Person) => Asked::Person,
+                (Asked::Turn(one), Origin::Turn(other)) if one.is_of_same_chat(other) => {
+                    Asked::Turn(one)
+                }
                 (Asked::Client(one), Origin::Client(other))
                     if Arc::ptr_eq(&one.session, &other.session) =>
                 {
@@ -462,10 +469,20 @@ impl Upstream {
         let state = self.lock();
         let mut routes = state.pending.values().filter_map(|it| match &it.origin {
             Origin::Client(route) => Some(route),
-            Origin::Person | Origin::Own => None,
+            Origin::Person | Origin::Turn(_) | Origin::Own => None,
         });
         let found = routes.find(|it| Arc::ptr_eq(&it.session, session));
         found.cloned()
+    }
+
+    /// Returns a way to the chat of `route` with one of its calls that are under way here.
+    pub(crate) fn turn_like(&self, route: &TurnRoute) -> Option<TurnRoute> {
+        let state = self.lock();
+        let mut routes = state.pending.values().filter_map(|it| match &it.origin {
+            Origin::Turn(route) => Some(route),
+            Origin::Client(_) | Origin::Person | Origin::Own => None,
+        });
+        routes.find(|it| it.is_of_same_chat(route)).cloned()
     }
 
     /// Notes that a client is being asked; the token tells when the server takes the question back.
@@ -501,15 +518,24 @@ impl Upstream {
 
     /// Holds the deadlines of the session's requests while its client is being asked.
     pub(crate) fn hold(&self, session: &Arc<Session>) -> impl Drop + use<> {
+        self.hold_where(|origin| match origin {
+            Origin::Client(route) => Arc::ptr_eq(&route.session, session),
+            Origin::Person | Origin::Turn(_) | Origin::Own => false,
+        })
+    }
+
+    /// Holds the deadlines of the chat's calls while its person is being asked.
+    pub(crate) fn hold_turn(&self, of: &TurnRoute) -> impl Drop + use<> {
+        self.hold_where(|origin| match origin {
+            Origin::Turn(route) => route.news.same_channel(&of.news) || route.is_of_same_chat(of),
+            Origin::Client(_) | Origin::Person | Origin::Own => false,
+        })
+    }
+
+    fn hold_where(&self, is_held: impl Fn(&Origin) -> bool) -> Hold {
         let state = self.lock();
-        let of_session = state.pending.values().filter(|it| {
-            let Origin::Client(route) = &it.origin else {
-                return false;
-            };
-            Arc::ptr_eq(&route.session, session)
-        });
-        let held: Vec<Arc<Activity>> = of_session.map(|it| it.activity.clone()).collect();
-        Hold::new(held)
+        let held = state.pending.values().filter(|it| is_held(&it.origin));
+        Hold::new(held.map(|it| it.activity.clone()).collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

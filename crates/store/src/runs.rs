@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The longest event of a run, in bytes.
-pub const RUN_EVENT_BYTES_MAX: usize = 1 << 20;
+pub const RUN_EVENT_BYTES_MAX: usize = 8 << 20;
 /// The most events of one run, but for those that end it.
 pub const RUN_EVENTS_MAX: u64 = 200_000;
 /// Events that one statement inserts, within what the databases allow to bind.
@@ -88,7 +88,7 @@ pub struct StoredRun {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunUpdate {
     pub state: Option<RunState>,
-    /// JSON; at most 1 MiB.
+    /// JSON; at most 8 MiB.
     pub error: Option<Box<str>>,
     /// What the answer has in it now.
     pub answer: Option<AnswerContent>,
