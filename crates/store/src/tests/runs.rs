@@ -3,8 +3,8 @@ use futures_util::future::join_all;
 
 use super::bed::{Bed, add_chat, at, new_id, new_message, new_run, send};
 use crate::{
-    AnswerContent, Appended, Begun, NewRun, RUN_EVENTS_MAX, RunOf, RunState, RunUpdate, Store,
-    StoreError, StoredRun,
+    AnswerContent, Appended, Begun, NewRun, RUN_EVENT_BYTES_MAX, RUN_EVENTS_MAX, RunOf, RunState,
+    RunUpdate, Store, StoreError, StoredRun,
 };
 
 super::on_both!(
@@ -217,7 +217,7 @@ async fn what_is_too_long_or_too_much_is_refused_and_the_end_is_not(bed: Bed) {
     let store = bed.open().await;
     let chat = add_chat(&store, "one").await;
     let run = send(&store, chat, "x").await.id;
-    let huge = vec!["x".repeat((1 << 20) + 1)];
+    let huge = vec!["x".repeat(RUN_EVENT_BYTES_MAX + 1)];
     let err = store
         .append_run_events(run, 0, huge, &RunUpdate::default())
         .await
