@@ -108,30 +108,42 @@ export interface ChatToolsBody {
 
 export type ScopeBody = "once" | "chat" | "client" | "everywhere";
 
+export type ApprovalStateBody = "open" | "approved" | "denied" | "expired" | "stale" | "withdrawn";
+
 export interface ApprovalBody {
   id: string;
+  state: ApprovalStateBody;
   server: string;
+  server_id: string;
   tool: string;
   pin: string;
-  why: string;
-  arguments: JsonObject;
-  definition: JsonObject;
-  state: "open" | "approved" | "denied" | "expired" | "stale" | "withdrawn";
-  chat: string | null;
+  principal: string;
+  token: string | null;
   /** The name of the client that called. */
   client: string | null;
+  chat: string | null;
+  /** Why it is asked, in words. */
+  why: string;
+  arguments: JsonObject;
+  /** For what it can be approved. */
+  scopes: ScopeBody[];
   created_at_ms: number;
   expires_at_ms: number | null;
   decided_at_ms: number | null;
   decided_by: string | null;
   scope: ScopeBody | null;
+  /** Why it was denied. */
   reason: string | null;
+  /** What the call is made with instead. */
+  edited_arguments: JsonObject | null;
+  /** Only where one request is asked for. */
+  definition?: JsonObject | null;
 }
 
 export interface DecisionBody {
-  verdict: "approve" | "deny";
   /** The pin of the tool that was shown. */
   pin: string;
+  decision: "approve" | "deny";
   scope?: ScopeBody;
   arguments?: JsonObject;
   reason?: string;
@@ -139,13 +151,23 @@ export interface DecisionBody {
 
 export interface GrantBody {
   id: string;
+  is_active: boolean;
   scope: ScopeBody;
-  server: string;
+  /** The slug of its server; null where that is gone. */
+  server: string | null;
+  server_id: string;
   tool: string;
-  chat: string | null;
+  pin: string;
+  principal: string;
+  token: string | null;
   client: string | null;
+  chat: string | null;
+  approval: string | null;
+  created_by: string;
   created_at_ms: number;
   expires_at_ms: number | null;
+  used_at_ms: number | null;
+  revoked_at_ms: number | null;
 }
 
 export type EffectBody = "deny" | "ask" | "allow";
@@ -154,29 +176,40 @@ export interface RuleBody {
   id: string;
   /** A slug; null is all servers. */
   server: string | null;
+  server_id: string | null;
   /** With `*` and `?`. */
   tool: string;
   effect: EffectBody;
+  created_by: string;
   created_at_ms: number;
 }
 
 // ----- Tools as people look at them
 
-export interface ReviewedToolBody {
+export type ToolChangesBody = "ask" | "follow" | "block";
+
+export interface ToolReviewBody {
   name: string;
-  advertised: string;
-  standing: "pinned" | "changed" | "added" | "removed";
-  /** Of the definition that is shown. */
-  pin: string;
-  definition: JsonObject;
-  /** What was pinned before, where it differs. */
-  pinned: { pin: string; definition: JsonObject; pinned_at_ms: number } | null;
-  looked_at_ms: number | null;
-  looked_by: string | null;
-  setting: EffectBody | null;
-  /** What happens when a model wants it, after all rules. */
-  effect: EffectBody;
-  tokens: number;
+  state: "pinned" | "changed" | "added" | "gone";
+  /** As the server tells it now; null where it is gone. */
+  told: { advertised: string; pin: string; definition: JsonObject; is_read_only: boolean } | null;
+  /** As it is pinned; null where it is new. */
+  pinned: {
+    pin: string;
+    definition: JsonObject;
+    looked_at_ms: number | null;
+    looked_by: string | null;
+    setting: EffectBody | null;
+  } | null;
+  /** The tool that is gone and was the same in all but its name. */
+  renamed_from: string | null;
+  changes: Array<{ field: string; before: Json; after: Json }>;
+  hidden: Array<{ field: string; at: number; character: string }>;
+}
+
+export interface ToolReviewsBody {
+  tool_changes: ToolChangesBody;
+  tools: ToolReviewBody[];
 }
 
 // ----- Memories
@@ -200,18 +233,23 @@ export interface ModelErrorBody {
 export interface ProviderBody {
   id: string;
   kind: "openai" | "ollama";
-  title: string;
-  url: string;
+  name: string;
+  base_url: string;
   has_key: boolean;
-  /** On this machine: nothing leaves it. */
-  local: boolean;
+  default_model: string | null;
+  enabled: boolean;
   /** It was found, nobody set it up. */
   found: boolean;
-  state: "ok" | "failed" | "unknown";
+  /** It only plays a model. */
+  demo: boolean;
+  /** On this machine: nothing leaves it. */
+  local: boolean;
+  /** How it was when it was asked last. */
+  state: "unknown" | "ok" | "failed";
   error: ModelErrorBody | null;
   models: number;
-  tested_at_ms: number | null;
-  latency_ms: number | null;
+  /** What a person should know about it, in words. */
+  warnings: string[];
 }
 
 export interface ModelBody {
@@ -231,8 +269,8 @@ export interface ModelListBody {
 
 export interface NewProviderBody {
   kind: "openai" | "ollama";
-  title: string;
-  url: string;
+  name?: string;
+  base_url: string;
   key?: string;
 }
 
@@ -297,32 +335,37 @@ export interface PendingPaths {
   "/api/v1/approvals/{approval}": {
     get: { path: { approval: string }; answer: ApprovalBody };
   };
-  "/api/v1/approvals/{approval}/decision": {
+  "/api/v1/approvals/{approval}/decide": {
     post: { path: { approval: string }; body: DecisionBody; answer: ApprovalBody };
   };
-  "/api/v1/grants": { get: { answer: { grants: GrantBody[] } } };
+  "/api/v1/grants": {
+    get: {
+      query: { active?: boolean; before?: string; limit?: number };
+      answer: { grants: GrantBody[]; next: string | null };
+    };
+  };
   "/api/v1/grants/{grant}": { delete: { path: { grant: string }; answer: undefined } };
-  "/api/v1/rules": {
+  "/api/v1/policy/rules": {
     get: { answer: { rules: RuleBody[] } };
     post: {
       body: { server?: string | null; tool: string; effect: EffectBody };
       answer: RuleBody;
     };
   };
-  "/api/v1/rules/{rule}": { delete: { path: { rule: string }; answer: undefined } };
+  "/api/v1/policy/rules/{rule}": { delete: { path: { rule: string }; answer: undefined } };
   "/api/v1/servers/{server}/tools": {
-    get: {
+    get: { path: { server: string }; answer: ToolReviewsBody };
+  };
+  "/api/v1/servers/{server}/tools/look": {
+    /** Agrees with definitions, and says what happens when a model wants the tools. */
+    post: {
       path: { server: string };
-      answer: { tools: ReviewedToolBody[]; changes: "ask" | "follow" | "block" };
+      body: { tools: Array<{ tool: string; pin: string; setting?: EffectBody }> };
+      answer: undefined;
     };
   };
-  "/api/v1/servers/{server}/tools/{tool}": {
-    /** Looks at a tool: agrees with its definition, and says what happens when a model wants it. */
-    put: {
-      path: { server: string; tool: string };
-      body: { pin: string; setting: EffectBody | null };
-      answer: ReviewedToolBody;
-    };
+  "/api/v1/servers/{server}/tool-changes": {
+    put: { path: { server: string }; body: { changes: ToolChangesBody }; answer: undefined };
   };
   "/api/v1/memories": { get: { answer: { memories: MemoryBody[] } } };
   "/api/v1/memories/{name}": {
@@ -333,12 +376,17 @@ export interface PendingPaths {
     get: { answer: { providers: ProviderBody[] } };
     post: { body: NewProviderBody; answer: ProviderBody };
   };
+  "/api/v1/providers/discover": { post: { answer: { providers: ProviderBody[] } } };
   "/api/v1/providers/{provider}": {
     patch: {
       path: { provider: string };
-      body: { title?: string; url?: string; key?: string };
+      body: { name?: string; base_url?: string; enabled?: boolean };
       answer: ProviderBody;
     };
+    delete: { path: { provider: string }; answer: undefined };
+  };
+  "/api/v1/providers/{provider}/key": {
+    put: { path: { provider: string }; body: { key: string }; answer: undefined };
     delete: { path: { provider: string }; answer: undefined };
   };
   "/api/v1/providers/{provider}/test": {

@@ -140,12 +140,13 @@ export const approvalQuery = (id: string) =>
 
 export const grantsQuery = queryOptions({
   queryKey: keys.grants,
-  queryFn: async ({ signal }) => (await api.get("/api/v1/grants", { signal })).grants,
+  queryFn: async ({ signal }) =>
+    (await api.get("/api/v1/grants", { query: { active: true, limit: 1000 }, signal })).grants,
 });
 
 export const rulesQuery = queryOptions({
   queryKey: keys.rules,
-  queryFn: async ({ signal }) => (await api.get("/api/v1/rules", { signal })).rules,
+  queryFn: async ({ signal }) => (await api.get("/api/v1/policy/rules", { signal })).rules,
 });
 
 export const memoriesQuery = queryOptions({

@@ -10,8 +10,8 @@ import type {
   MessageBody,
   ModelBody,
   ProviderBody,
-  ReviewedToolBody,
   RuleBody,
+  ToolReviewBody,
 } from "@/api/pending";
 import type { AuditEvent, Finding, LogLine, Server, ServerDetails, Token } from "@/api/types";
 
@@ -61,7 +61,7 @@ function server(
 type Install = NonNullable<ServerDetails["install"]>;
 
 function install(state: string, version: string, failing = -1): Install {
-  const names = ["resolve", "fetch", "build", "seal"];
+  const names = ["prepare", "resolve", "fetch", "build", "check"];
   return {
     id: "ins_1",
     state,
@@ -86,7 +86,9 @@ function install(state: string, version: string, failing = -1): Install {
           : 'Error: vault path "/vault" does not exist\n    at openVault (dist/index.js:88:11)\nprocess exited with code 1',
         reason: i === failing ? "the server stopped with code 1 after 0.4 s" : null,
         started_at_ms: NOW - 4 * MINUTE + i * 2000,
-        ended_at_ms: done ? NOW - 4 * MINUTE + i * 2000 + ([1200, 4900, 300, 800][i] ?? 0) : null,
+        ended_at_ms: done
+          ? NOW - 4 * MINUTE + i * 2000 + ([200, 1200, 4900, 300, 800][i] ?? 0)
+          : null,
       };
     }),
   };
@@ -127,7 +129,8 @@ export const servers: ServerDetails[] = [
       packages: ["better-sqlite3 12.4.1", "esbuild 0.28.0"],
     },
     install: {
-      ...install("waiting_for_consent", "1.2.0", 2),
+      ...install("waiting_for_consent", "1.2.0", 3),
+      consent: "waiting",
       failure: null,
       build_scripts: ["better-sqlite3 12.4.1", "esbuild 0.28.0"],
     },
@@ -141,7 +144,7 @@ export const servers: ServerDetails[] = [
       reason: "it stopped after 0.4 s, because it found no notes at `/vault`",
     },
     source: { kind: "package", registry: "npm", name: "obsidian-notes-mcp", version: "1.6.2" },
-    install: install("failed", "1.6.2", 3),
+    install: install("failed", "1.6.2", 4),
   }),
 ];
 
@@ -179,31 +182,63 @@ const searchIssues: JsonObject = {
   annotations: { readOnlyHint: true },
 };
 
-type Reviewed = Partial<ReviewedToolBody> & { name: string; definition?: JsonObject };
+interface Told {
+  name: string;
+  server?: string;
+  state?: ToolReviewBody["state"];
+  definition?: JsonObject;
+  /** As it is pinned, where it is another one. */
+  before?: JsonObject;
+  setting?: "deny" | "ask" | "allow" | null;
+  looked?: boolean;
+  hidden?: ToolReviewBody["hidden"];
+}
 
-function tool(given: Reviewed, claims: JsonObject = {}, title?: string): ReviewedToolBody {
-  return {
-    advertised: `github__${given.name}`,
-    standing: "pinned",
-    pin: "9f".repeat(32),
-    pinned: null,
-    looked_at_ms: NOW - 18 * DAY,
-    looked_by: "mira",
-    setting: "ask",
-    effect: given.setting ?? "ask",
-    tokens: 184,
-    definition: {
-      name: given.name,
-      ...(title ? { title } : {}),
-      description: "What it does, in the server’s own words.",
-      inputSchema: {
-        type: "object",
-        required: ["repository"],
-        properties: { repository: { type: "string" } },
-      },
-      annotations: claims,
+function tool(given: Told, claims: JsonObject = {}, title?: string): ToolReviewBody {
+  const { name, state = "pinned", before, setting = "ask", looked = true } = given;
+  const definition: JsonObject = given.definition ?? {
+    name,
+    ...(title ? { title } : {}),
+    description: "What it does, in the server’s own words.",
+    inputSchema: {
+      type: "object",
+      required: ["repository"],
+      properties: { repository: { type: "string" } },
     },
-    ...given,
+    annotations: claims,
+  };
+  const fields = before ? Object.keys({ ...before, ...definition }) : [];
+  return {
+    name,
+    state,
+    told:
+      state === "gone"
+        ? null
+        : {
+            advertised: `${given.server ?? "github"}__${name}`,
+            pin: (before ? "c1" : "9f").repeat(32),
+            definition,
+            is_read_only: (definition.annotations as JsonObject | undefined)?.readOnlyHint === true,
+          },
+    pinned:
+      state === "added"
+        ? null
+        : {
+            pin: (before ? "7a" : "9f").repeat(32),
+            definition: before ?? definition,
+            looked_at_ms: looked ? NOW - 18 * DAY : null,
+            looked_by: looked ? "mira" : null,
+            setting,
+          },
+    renamed_from: null,
+    changes: fields
+      .map((field) => ({
+        field,
+        before: before?.[field] ?? null,
+        after: definition[field] ?? null,
+      }))
+      .filter((it) => JSON.stringify(it.before) !== JSON.stringify(it.after)),
+    hidden: given.hidden ?? [],
   };
 }
 
@@ -218,7 +253,7 @@ const updateBefore: JsonObject = {
   annotations: { destructiveHint: false },
 };
 
-export const reviewed: ReviewedToolBody[] = [
+export const reviewed: ToolReviewBody[] = [
   tool({ name: "search_issues", definition: searchIssues, setting: "allow" }),
   tool({ name: "list_deployments", setting: "allow" }, { readOnlyHint: true }, "List deployments"),
   tool({ name: "read_file", setting: "allow" }, { readOnlyHint: true }, "Read a file"),
@@ -229,10 +264,13 @@ export const reviewed: ReviewedToolBody[] = [
   tool({ name: "delete_branch", setting: "deny" }, { destructiveHint: true }, "Delete a branch"),
   tool({
     name: "update_issue",
-    standing: "changed",
+    state: "changed",
     setting: null,
-    pin: "c1".repeat(32),
-    pinned: { pin: "7a".repeat(32), definition: updateBefore, pinned_at_ms: NOW - 18 * DAY },
+    before: updateBefore,
+    hidden: [
+      { field: "description", at: 105, character: "U+200B" },
+      { field: "description", at: 106, character: "U+202E" },
+    ],
     definition: {
       ...updateBefore,
       description:
@@ -249,29 +287,34 @@ export const reviewed: ReviewedToolBody[] = [
   }),
 ];
 
-export const gitTools: ReviewedToolBody[] = [
+export const gitTools: ToolReviewBody[] = [
   tool(
-    { name: "git_log", advertised: "git__git_log", setting: "allow" },
+    { name: "git_log", server: "git", setting: "allow" },
     { readOnlyHint: true },
     "Read the history",
   ),
+  tool({ name: "git_diff", server: "git", setting: "allow" }, { readOnlyHint: true }, "Compare"),
   tool(
-    { name: "git_diff", advertised: "git__git_diff", setting: "allow" },
-    { readOnlyHint: true },
-    "Compare",
-  ),
-  tool(
-    {
-      name: "git_show",
-      advertised: "git__git_show",
-      standing: "added",
-      looked_at_ms: null,
-      setting: null,
-    },
+    { name: "git_show", server: "git", state: "added", looked: false, setting: null },
     { readOnlyHint: true },
     "Show a commit",
   ),
 ];
+
+/** The tools that there are, as `/api/v1/tools` has them. */
+export const told = [...reviewed, ...gitTools].flatMap((it) =>
+  it.told
+    ? [
+        {
+          ...it.told,
+          name: it.name,
+          server: it.told.advertised.split("__")[0] ?? "",
+          standing: it.state === "pinned" ? "looked_at" : it.state,
+          setting: it.pinned?.setting ?? null,
+        },
+      ]
+    : [],
+);
 
 const TITLES: Array<[string, string, number, ChatBody["status"]]> = [
   ["c1", "Slow checkout since Tuesday", 4 * MINUTE, "waiting"],
@@ -414,61 +457,75 @@ const ISSUE = {
   body: `Stock is read once per cart line. p95 went from 137 ms to 1,286 ms for carts with more than ten lines.\n\n${"The cart page asks the stock table for each line by itself. ".repeat(13)}`,
 };
 
-export const approvals: ApprovalBody[] = [
-  {
-    id: "apr_1",
-    server: "github",
-    tool: "create_issue",
+function asked(
+  given: Pick<ApprovalBody, "id" | "server" | "tool" | "why" | "arguments" | "created_at_ms"> &
+    Partial<ApprovalBody>,
+): ApprovalBody {
+  return {
+    server_id: `srv_${given.server}`,
     pin: "9f".repeat(32),
-    why: "you have it ask each time",
-    arguments: ISSUE,
-    definition: reviewed.find((it) => it.name === "create_issue")?.definition ?? {},
-    state: "open",
-    chat: "c1",
+    principal: "mira",
+    token: null,
     client: null,
-    created_at_ms: NOW - 4 * MINUTE,
+    chat: null,
+    state: "open",
+    scopes: given.client ? ["once", "client", "everywhere"] : ["once", "chat", "everywhere"],
     expires_at_ms: null,
     decided_at_ms: null,
     decided_by: null,
     scope: null,
     reason: null,
-  },
-  {
+    edited_arguments: null,
+    definition:
+      [...reviewed, ...gitTools].find((it) => it.name === given.tool)?.told?.definition ?? {},
+    ...given,
+  };
+}
+
+export const approvals: ApprovalBody[] = [
+  asked({
     id: "apr_2",
     server: "git",
     tool: "git_show",
-    pin: "9f".repeat(32),
     why: "nobody has looked at this tool yet",
     arguments: { revision: "a41f9c2" },
-    definition: gitTools[2]?.definition ?? {},
-    state: "open",
-    chat: null,
     client: "Cursor",
     created_at_ms: NOW - 40_000,
     expires_at_ms: NOW + 9 * MINUTE,
-    decided_at_ms: null,
-    decided_by: null,
-    scope: null,
-    reason: null,
-  },
-  {
+  }),
+  asked({
+    id: "apr_1",
+    server: "github",
+    tool: "create_issue",
+    why: "you have it ask each time",
+    arguments: ISSUE,
+    chat: "c1",
+    created_at_ms: NOW - 4 * MINUTE,
+  }),
+  asked({
     id: "apr_0",
     server: "github",
     tool: "merge",
-    pin: "9f".repeat(32),
     why: "you have it ask each time",
     arguments: { number: 811 },
-    definition: {},
     state: "denied",
     chat: "c3",
-    client: null,
     created_at_ms: NOW - 3 * HOUR,
-    expires_at_ms: null,
     decided_at_ms: NOW - 3 * HOUR + 20_000,
     decided_by: "mira",
-    scope: null,
     reason: "Leila reviews first",
-  },
+  }),
+  asked({
+    id: "apr_00",
+    server: "github",
+    tool: "comment",
+    why: "you have it ask each time",
+    arguments: { number: 812, body: "Fixed in a41f9c2" },
+    state: "expired",
+    client: "build server",
+    created_at_ms: NOW - 26 * HOUR,
+    decided_at_ms: NOW - 25 * HOUR,
+  }),
 ];
 
 ISSUE satisfies JsonObject;
@@ -647,67 +704,88 @@ export const memories: MemoryBody[] = [
   },
 ];
 
+function grant(
+  given: Pick<GrantBody, "id" | "scope" | "server" | "tool" | "created_at_ms"> & Partial<GrantBody>,
+): GrantBody {
+  return {
+    is_active: true,
+    server_id: `srv_${given.server}`,
+    pin: "9f".repeat(32),
+    principal: "mira",
+    token: null,
+    client: null,
+    chat: null,
+    approval: null,
+    created_by: "mira",
+    expires_at_ms: null,
+    used_at_ms: null,
+    revoked_at_ms: null,
+    ...given,
+  };
+}
+
 export const grants: GrantBody[] = [
-  {
+  grant({
     id: "g1",
     scope: "everywhere",
     server: "git",
     tool: "git_log",
-    chat: null,
-    client: null,
     created_at_ms: NOW - 18 * DAY,
-    expires_at_ms: null,
-  },
-  {
+  }),
+  grant({
     id: "g2",
     scope: "chat",
     server: "github",
     tool: "comment",
     chat: "c3",
-    client: null,
     created_at_ms: NOW - 3 * HOUR,
-    expires_at_ms: null,
-  },
-  {
+  }),
+  grant({
     id: "g3",
     scope: "client",
     server: "postgresql",
     tool: "query",
-    chat: null,
     client: "Cursor",
     created_at_ms: NOW - 6 * DAY,
-    expires_at_ms: null,
-  },
+  }),
 ];
 
+const rule = { server_id: null, created_by: "mira", created_at_ms: NOW - 18 * DAY };
 export const rules: RuleBody[] = [
-  { id: "p1", server: null, tool: "delete_*", effect: "deny", created_at_ms: NOW - 18 * DAY },
-  { id: "p2", server: "git", tool: "git_*", effect: "allow", created_at_ms: NOW - 18 * DAY },
+  { ...rule, id: "p1", server: null, tool: "delete_*", effect: "deny" },
+  { ...rule, id: "p2", server: "git", tool: "git_*", effect: "allow" },
 ];
+
+const provider = {
+  has_key: false,
+  default_model: null,
+  enabled: true,
+  found: false,
+  demo: false,
+  local: false,
+  state: "ok",
+  error: null,
+  warnings: [],
+} satisfies Partial<ProviderBody>;
 
 export const providers: ProviderBody[] = [
   {
+    ...provider,
     id: "ollama",
     kind: "ollama",
-    title: "Ollama",
-    url: "http://127.0.0.1:11434",
-    has_key: false,
+    name: "Ollama",
+    base_url: "http://127.0.0.1:11434",
     local: true,
     found: true,
-    state: "ok",
-    error: null,
     models: 2,
-    tested_at_ms: NOW - 2 * MINUTE,
-    latency_ms: 12,
   },
   {
+    ...provider,
     id: "openai",
     kind: "openai",
-    title: "OpenAI",
-    url: "https://api.openai.com/v1",
+    name: "OpenAI",
+    base_url: "https://api.openai.com/v1",
     has_key: true,
-    local: false,
-    found: false,
     state: "failed",
     error: {
       kind: "key",
@@ -716,22 +794,15 @@ export const providers: ProviderBody[] = [
       details: '{"error":{"code":"invalid_api_key"}}',
     },
     models: 0,
-    tested_at_ms: NOW - 2 * MINUTE,
-    latency_ms: 410,
   },
   {
+    ...provider,
     id: "vllm",
     kind: "openai",
-    title: "Lab machine",
-    url: "http://192.168.1.20:8000/v1",
-    has_key: false,
-    local: false,
-    found: false,
-    state: "ok",
-    error: null,
+    name: "Lab machine",
+    base_url: "http://192.168.1.20:8000/v1",
     models: 1,
-    tested_at_ms: NOW - 60 * MINUTE,
-    latency_ms: 38,
+    warnings: ["what you write goes there unencrypted"],
   },
 ];
 

@@ -86,33 +86,30 @@ export function handlers(state: DemoState) {
       HttpResponse.json({
         tools:
           params.server === "github" ? data.reviewed : params.server === "git" ? data.gitTools : [],
-        changes: "ask",
+        tool_changes: "ask",
       }),
     ),
-    http.put("/api/v1/servers/:server/tools/:tool", async ({ params, request }) => {
-      const body = (await request.json()) as { setting: "deny" | "ask" | "allow" | null };
-      const it = [...data.reviewed, ...data.gitTools].find((tool) => tool.name === params.tool);
-      if (!it) return problem(404, "not_found", "there is no such tool");
-      Object.assign(it, {
-        standing: "pinned",
-        pinned: null,
-        setting: body.setting,
-        effect: body.setting ?? "ask",
-      });
-      return HttpResponse.json(it);
+    http.post("/api/v1/servers/:server/tools/look", async ({ request }) => {
+      type Looked = { tool: string; pin: string; setting?: "deny" | "ask" | "allow" };
+      const body = (await request.json()) as { tools: Looked[] };
+      for (const { tool, pin, setting } of body.tools) {
+        const it = [...data.reviewed, ...data.gitTools].find((it) => it.name === tool);
+        if (!it?.told) return problem(404, "not_found", `there is no tool \`${tool}\``);
+        if (it.told.pin !== pin) return problem(409, "stale", `\`${tool}\` is another one by now`);
+        it.state = "pinned";
+        it.changes = [];
+        it.pinned = {
+          pin,
+          definition: it.told.definition,
+          looked_at_ms: Date.now(),
+          looked_by: "mira",
+          setting: setting ?? (it.told.is_read_only ? "allow" : "ask"),
+        };
+      }
+      return new HttpResponse(null, { status: 204 });
     }),
-    http.get("/api/v1/tools", () =>
-      HttpResponse.json({
-        tools: empty
-          ? []
-          : [...data.reviewed, ...data.gitTools].map((it) => ({
-              server: it.advertised.split("__")[0],
-              name: it.name,
-              advertised: it.advertised,
-              definition: it.definition,
-            })),
-      }),
-    ),
+    http.put("/api/v1/servers/:server/tool-changes", () => new HttpResponse(null, { status: 204 })),
+    http.get("/api/v1/tools", () => HttpResponse.json({ tools: empty ? [] : data.told })),
     http.post("/api/v1/tools/call", async () => {
       await delay(300);
       return HttpResponse.json({
@@ -155,11 +152,11 @@ export function handlers(state: DemoState) {
     http.get("/api/v1/chats/:chat/tools", () =>
       HttpResponse.json({
         default: "all",
-        tools: [...data.reviewed, ...data.gitTools].map((it) => ({
-          server: it.advertised.split("__")[0],
+        tools: data.told.map((it) => ({
+          server: it.server,
           tool: it.name,
           enabled: it.setting !== "deny",
-          tokens: it.tokens,
+          tokens: 184,
         })),
       }),
     ),
@@ -176,19 +173,37 @@ export function handlers(state: DemoState) {
       const it = data.approvals.find((approval) => approval.id === params.approval);
       return it ? HttpResponse.json(it) : problem(404, "not_found", "there is no such request");
     }),
-    http.post("/api/v1/approvals/:approval/decision", async ({ params, request }) => {
-      const body = (await request.json()) as { verdict: string };
+    http.post("/api/v1/approvals/:approval/decide", async ({ params, request }) => {
+      const body = (await request.json()) as { decision: string; scope?: string };
       const it = data.approvals.find((approval) => approval.id === params.approval);
       if (!it) return problem(404, "not_found", "there is no such request");
       Object.assign(it, {
-        state: body.verdict === "approve" ? "approved" : "denied",
+        state: body.decision === "approve" ? "approved" : "denied",
         decided_at_ms: Date.now(),
+        decided_by: "mira",
+        scope: body.decision === "approve" ? (body.scope ?? "once") : null,
       });
       return HttpResponse.json(it);
     }),
-    http.get("/api/v1/grants", () => HttpResponse.json({ grants: empty ? [] : data.grants })),
+    http.get("/api/v1/grants", () =>
+      HttpResponse.json({ grants: empty ? [] : data.grants, next: null }),
+    ),
     http.delete("/api/v1/grants/:grant", () => new HttpResponse(null, { status: 204 })),
-    http.get("/api/v1/rules", () => HttpResponse.json({ rules: empty ? [] : data.rules })),
+    http.get("/api/v1/policy/rules", () => HttpResponse.json({ rules: empty ? [] : data.rules })),
+    http.post("/api/v1/policy/rules", async ({ request }) =>
+      HttpResponse.json(
+        {
+          server: null,
+          ...((await request.json()) as object),
+          id: "p3",
+          server_id: null,
+          created_by: "mira",
+          created_at_ms: Date.now(),
+        },
+        { status: 201 },
+      ),
+    ),
+    http.delete("/api/v1/policy/rules/:rule", () => new HttpResponse(null, { status: 204 })),
     http.get("/api/v1/memories", () => HttpResponse.json({ memories: empty ? [] : data.memories })),
     http.put("/api/v1/memories/:name", async ({ params, request }) => {
       const { value } = (await request.json()) as { value: string };
@@ -204,6 +219,17 @@ export function handlers(state: DemoState) {
     http.get("/api/v1/providers", () =>
       HttpResponse.json({ providers: empty ? [] : data.providers }),
     ),
+    http.post("/api/v1/providers", async ({ request }) =>
+      HttpResponse.json(
+        { ...data.providers[2], ...((await request.json()) as object), id: "prov_new" },
+        { status: 201 },
+      ),
+    ),
+    http.post("/api/v1/providers/discover", () =>
+      HttpResponse.json({ providers: empty ? [] : data.providers }),
+    ),
+    http.delete("/api/v1/providers/:provider", () => new HttpResponse(null, { status: 204 })),
+    http.put("/api/v1/providers/:provider/key", () => new HttpResponse(null, { status: 204 })),
     http.post("/api/v1/providers/:provider/test", ({ params }) =>
       HttpResponse.json(data.providers.find((it) => it.id === params.provider)),
     ),
