@@ -491,21 +491,21 @@ fn new_grant(
 }
 
 fn not_decided(id: ApprovalId, decided: Decided) -> Error {
-    let conflict = |reason: String| Error::Conflict { reason };
     match decided {
         Decided::Already { state, by, .. } => {
             let by = by.map(|it| format!(" by `{it}`")).unwrap_or_default();
-            conflict(format!("this request was {}{by} before", state.as_str()))
+            let reason = format!("this request was {}{by} before", state.as_str());
+            Error::AlreadyDecided { reason }
         }
-        Decided::Expired => conflict(
-            "this came too late: the request was open for as long as the client could wait; it has to call again".to_owned(),
-        ),
-        Decided::Stale => conflict(
-            "the tool is not what it was when the request was made, so nothing was decided; look at its change first".to_owned(),
-        ),
-        Decided::Withdrawn => {
-            conflict("who asked is gone, or the server is, so nothing was decided".to_owned())
-        }
+        Decided::Expired => Error::Expired {
+            reason: "this came too late: the request was open for as long as the client could wait; it has to call again".to_owned(),
+        },
+        Decided::Stale => Error::Stale {
+            reason: "the tool is not what it was when the request was made, so nothing was decided; look at its change first".to_owned(),
+        },
+        Decided::Withdrawn => Error::Withdrawn {
+            reason: "who asked is gone, or the server is, so nothing was decided".to_owned(),
+        },
         Decided::NotFound | Decided::Done(_) => {
             Error::not_found(format!("request for approval `{id}`"))
         }

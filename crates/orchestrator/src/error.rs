@@ -11,6 +11,18 @@ pub enum Error {
     NotFound { what: String },
     #[error("{reason}")]
     Conflict { reason: String },
+    /// Somebody has decided about it before.
+    #[error("{reason}")]
+    AlreadyDecided { reason: String },
+    /// It can be decided about no longer.
+    #[error("{reason}")]
+    Expired { reason: String },
+    /// What was looked at is not what is there now.
+    #[error("{reason}")]
+    Stale { reason: String },
+    /// What asked is gone.
+    #[error("{reason}")]
+    Withdrawn { reason: String },
     /// What was asked for makes no sense or is not allowed.
     #[error("{reason}")]
     Invalid {

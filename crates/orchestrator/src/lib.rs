@@ -45,6 +45,7 @@ mod pins;
 mod policy;
 mod reconciler;
 mod records;
+mod reviews;
 mod servers;
 mod settings;
 mod status;
@@ -72,13 +73,14 @@ pub use crate::logs::{LogLine, LogStream};
 pub use crate::policy::{
     GrantDetails, LookedAt, NewRule, PinnedDefinition, ToldDefinition, ToolReview, ToolState,
 };
+pub use crate::reviews::{FieldChange, HiddenInField};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
 use crate::{install::Installer, news::News, reconciler::Statuses, wants::Wants};
 pub use store::{
-    AuditFilter, AuditFrom, AuditRow, InstallState, InstallStep, StepState, StoredInstall,
-    StoredToken,
+    ApprovalState, AuditFilter, AuditFrom, AuditRow, GrantScope, InstallState, InstallStep,
+    StepState, StoredApproval, StoredGrant, StoredInstall, StoredToken,
 };
 
 /// What the system is made of. Only `cli` makes it.

@@ -1,15 +1,15 @@
 //! What people have decided about tools for good: rules, permissions, and what they have looked at.
 
 use domain::{
-    Caller, Effect, GrantId, PolicyRule, RuleId, ServerId, Standing, Timestamp, ToolChanges,
-    ToolGlob, ToolPin,
+    Caller, Effect, GrantId, PolicyRule, RuleId, ServerId, Standing, Timestamp, TokenId,
+    ToolChanges, ToolGlob, ToolPin,
 };
 use gateway::{Grant, ListKind};
 use store::{ApprovedTool, AuditEvent, GrantFilter, GrantScope, NewGrant, PinsPut, StoredGrant};
 
 use crate::{
     Error, Event, Orchestrator, Shared,
-    approvals::{client_name, tell, whose},
+    approvals::{tell, whose},
     pins,
 };
 
@@ -32,6 +32,8 @@ pub struct GrantDetails {
     pub server_slug: Option<String>,
     /// The name of the client that it is for.
     pub client: Option<String>,
+    /// Whether it still lets calls pass: it is neither used up, nor revoked, nor over.
+    pub is_active: bool,
 }
 
 /// A tool of a server, as a person looks at it.
@@ -113,7 +115,7 @@ impl Shared {
 /// which are only in the store.
 fn live_scope(
     scope: GrantScope,
-    token: Option<domain::TokenId>,
+    token: Option<TokenId>,
     chat: Option<domain::ChatId>,
 ) -> Option<gateway::GrantScope> {
     match scope {
@@ -231,15 +233,22 @@ impl Orchestrator {
             limit: limit.min(PAGE_MAX),
         };
         let found = self.shared.store.grants(&filter).await;
-        let mut details = Vec::new();
-        for grant in found.map_err(Error::of_store)? {
-            details.push(GrantDetails {
-                server_slug: self.slug_of(grant.server),
-                client: client_name(&self.shared, grant.token).await,
-                grant,
-            });
-        }
-        Ok(details)
+        let tokens = self.tokens().await?;
+        let name = |id: TokenId| {
+            let token = tokens.iter().find(|it| it.id == id);
+            token.map(|it| it.name.clone())
+        };
+        let now = self.shared.now();
+        let grants = found.map_err(Error::of_store)?.into_iter();
+        let details = grants.map(|grant| GrantDetails {
+            server_slug: self.slug_of(grant.server),
+            client: grant.token.and_then(name),
+            is_active: grant.used_at.is_none()
+                && grant.revoked_at.is_none()
+                && grant.expires_at.is_none_or(|it| now < it),
+            grant,
+        });
+        Ok(details.collect())
     }
 
     /// Takes a permission back. Calls that it has let pass go on.
@@ -457,12 +466,30 @@ impl Orchestrator {
         Ok(self.find(name_or_id)?.stored.id)
     }
 
-    pub(crate) fn slug_of(&self, id: ServerId) -> Option<String> {
+    /// Returns a server's slug; `None` where it is gone.
+    pub fn slug_of(&self, id: ServerId) -> Option<String> {
         if id == ServerId::built_in() {
             return Some(domain::ServerSlug::built_in().to_string());
         }
         let row = self.shared.directory.row(id);
         row.map(|it| it.stored.slug.to_string())
+    }
+
+    /// Returns what happens when a server's tools are others than those that are pinned.
+    pub fn tool_changes(&self, name_or_id: &str) -> Result<ToolChanges, Error> {
+        Ok(self.changes_of(self.server_id(name_or_id)?))
+    }
+
+    /// Returns how many tools of a server wait for a person to look at them. Where nobody is to be
+    /// bothered with changes, those are not among them.
+    pub(crate) fn tools_waiting(&self, id: ServerId) -> usize {
+        let is_told = self.changes_of(id) != ToolChanges::Block;
+        let tools = self.gateway().tools_of(id);
+        let waits = tools.iter().filter(|it| match it.standing {
+            Standing::Pinned { looked_at } => !looked_at,
+            Standing::Changed | Standing::Added => is_told,
+        });
+        waits.count()
     }
 
     fn changes_of(&self, id: ServerId) -> ToolChanges {
@@ -472,7 +499,7 @@ impl Orchestrator {
 }
 
 fn stale(tool: &str) -> Error {
-    Error::Conflict {
+    Error::Stale {
         reason: format!(
             "tool `{tool}` is not what was looked at, so nothing was changed; look at it again"
         ),

@@ -53,6 +53,8 @@ pub struct ServerSummary {
     pub row: Arc<Row>,
     pub status: ServerStatus,
     pub tools: usize,
+    /// How many of its tools wait for a person to look at them.
+    pub tools_waiting: usize,
 }
 
 /// All about one server.
@@ -493,6 +495,7 @@ impl Orchestrator {
         Ok(ServerSummary {
             status: status(&self.shared, row, open),
             tools: self.gateway().tools(&owner).len(),
+            tools_waiting: self.tools_waiting(row.stored.id),
             row: row.clone(),
         })
     }

@@ -69,6 +69,10 @@ impl From<Error> for ApiError {
         let (status, code, hint) = match err {
             Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found", None),
             Error::Conflict { .. } => (StatusCode::CONFLICT, "conflict", None),
+            Error::AlreadyDecided { .. } => (StatusCode::CONFLICT, "already_decided", None),
+            Error::Expired { .. } => (StatusCode::CONFLICT, "expired", None),
+            Error::Stale { .. } => (StatusCode::CONFLICT, "stale", None),
+            Error::Withdrawn { .. } => (StatusCode::CONFLICT, "withdrawn", None),
             Error::Invalid { hint, .. } => (StatusCode::BAD_REQUEST, "invalid", hint),
             Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", None),
             Error::Call(err) => {

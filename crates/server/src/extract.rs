@@ -6,8 +6,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
+use domain::{Id, Timestamp};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::{ApiError, App, ServerSettings};
 
@@ -70,6 +72,45 @@ impl<T: DeserializeOwned> FromRequestParts<App> for ApiQuery<T> {
         })?;
         Ok(Self(query))
     }
+}
+
+/// Understands an identifier of a path. What is none is the identifier of nothing.
+pub(crate) fn id_of<K>(what: &str, text: &str) -> Result<Id<K>, ApiError> {
+    text.parse().map_err(|_| {
+        let message = format!("{what} `{text}` not found");
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+    })
+}
+
+pub(crate) fn limit_of(limit: Option<u32>, default: u32, max: u32) -> Result<u32, ApiError> {
+    let limit = limit.unwrap_or(default);
+    if !(1..=max).contains(&limit) {
+        return Err(ApiError::invalid(format!(
+            "`limit` is {limit}, and has to be between 1 and {max}"
+        )));
+    }
+    Ok(limit)
+}
+
+/// Returns a place in a list of which the newest come first, for [`place_of`].
+pub(crate) fn place_text<K>(at: Timestamp, id: Id<K>) -> String {
+    format!("{}.{id}", at.unix_ms)
+}
+
+pub(crate) fn place_of<K>(text: &str) -> Result<(Timestamp, Id<K>), ApiError> {
+    let parts = text.split_once('.');
+    let place = parts.and_then(|(unix_ms, id)| {
+        let unix_ms = unix_ms.parse().ok()?;
+        Some((Timestamp { unix_ms }, id.parse().ok()?))
+    });
+    place.ok_or_else(|| ApiError::invalid("`before` is not the `next` of an answer"))
+}
+
+/// Returns JSON that is kept as a text.
+pub(crate) fn stored_json(text: Box<str>) -> Box<RawValue> {
+    let text = String::from(text);
+    // What is not JSON any more is shown as it is.
+    RawValue::from_string(text.clone()).unwrap_or_else(|_| mcp::object::raw(&text))
 }
 
 /// Whether the body is said to be JSON. A parameter such as `charset` changes nothing.

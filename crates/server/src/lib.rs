@@ -23,7 +23,7 @@
 //! API. It speaks to no database and to no sandbox.
 //!
 //! **Invariant:** nothing answers without a token or a session but `/healthz`, `/readyz`,
-//! `/openapi.json`, the page's three files, and the exchange of a login link. `Host` and `Origin`
+//! `/openapi.json`, the page and its three files, and the exchange of a login link. `Host` and `Origin`
 //! are checked on all of them.
 //!
 //! **Invariant:** the value of a secret is in no answer; a token's and a link's are in the one answer
@@ -31,6 +31,7 @@
 //!
 //! **Invariant:** a stream ends at shutdown, so that no open tab holds the program up.
 
+mod approvals;
 mod audit;
 mod error;
 mod event_bodies;
@@ -38,11 +39,14 @@ mod events;
 mod events_socket;
 mod extract;
 mod gate;
+mod grants;
 mod listen;
 mod mcp_endpoint;
 mod page;
+mod rules;
 mod server_bodies;
 mod server_headers;
+mod server_tools;
 mod servers;
 mod sessions;
 mod system;
@@ -101,7 +105,7 @@ pub(crate) type App = Arc<Shared>;
     info(
         title = "Archestra API",
         version = "1",
-        description = "Servers, tools, tokens and the audit. MCP itself is at `/mcp` and `/mcp/{slug}`.",
+        description = "Servers, tools and what people decide about them, tokens and the audit. MCP itself is at `/mcp` and `/mcp/{slug}`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     security(("token" = []), ("session" = [])),
@@ -193,7 +197,11 @@ fn people_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(servers::router())
         .merge(server_headers::router())
+        .merge(server_tools::router())
         .merge(tools::router())
+        .merge(rules::router())
+        .merge(approvals::router())
+        .merge(grants::router())
         .merge(tokens::router())
         .merge(sessions::links_router())
         .merge(audit::router())

@@ -1,4 +1,4 @@
-//! The page at `/`. It is the same for everybody and holds nothing but itself; what it shows, it
+//! The page at `/`, and at the addresses that people are sent to. It is the same for everybody and holds nothing but itself; what it shows, it
 //! asks of the API.
 
 use axum::{
@@ -14,11 +14,23 @@ const SCRIPT: &str = include_str!("page/app.js");
 const STYLE: &str = include_str!("page/app.css");
 const ICON: &str = include_str!("page/icon.svg");
 
+/// Where the page is. What it shows there, it decides by itself.
+const ADDRESSES: [&str; 4] = [
+    "/",
+    "/approvals",
+    "/approvals/{approval}",
+    "/servers/{server}",
+];
+
 type File = ([(HeaderName, HeaderValue); 2], &'static str);
 
 pub(crate) fn router() -> Router<App> {
-    Router::new()
-        .route("/", get(|| file("text/html; charset=utf-8", HTML)))
+    let html = || get(|| file("text/html; charset=utf-8", HTML));
+    let pages = Router::new();
+    let pages = ADDRESSES
+        .iter()
+        .fold(pages, |it, path| it.route(path, html()));
+    pages
         .route(
             "/app.js",
             get(|| file("text/javascript; charset=utf-8", SCRIPT)),

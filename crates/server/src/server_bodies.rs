@@ -16,7 +16,7 @@ use orchestrator::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ApiError;
+use crate::{ApiError, server_tools::ToolChangesBody};
 
 /// A server to be added.
 #[derive(Deserialize, ToSchema)]
@@ -189,6 +189,9 @@ pub(crate) struct ServerBody {
     source: SourceBody,
     /// How many tools it has.
     tools: usize,
+    /// How many of its tools wait for a person to look at them.
+    tools_waiting: usize,
+    tool_changes: ToolChangesBody,
     /// Where clients find it alone, after the program's address.
     path: String,
 }
@@ -351,6 +354,8 @@ impl From<&ServerSummary> for ServerBody {
             status: StatusBody::from(&summary.status),
             source: SourceBody::from(&stored.spec.source),
             tools: summary.tools,
+            tools_waiting: summary.tools_waiting,
+            tool_changes: stored.tool_changes.into(),
             path: format!("/mcp/{}", stored.slug),
         }
     }

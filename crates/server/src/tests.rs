@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod bodies;
 mod connections;
+mod decisions;
 mod door;
 mod endpoint;
 mod events_socket;

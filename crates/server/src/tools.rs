@@ -1,14 +1,14 @@
 //! `/api/v1/tools`: the tools of all servers, and calling one.
 
 use axum::{Extension, Json, extract::State};
-use domain::{Caller, ServerSlug};
+use domain::{Caller, ServerSlug, Standing};
 use orchestrator::ToolTarget;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{ApiError, App, extract::JsonBody};
+use crate::{ApiError, App, extract::JsonBody, rules::EffectBody};
 
 pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -32,6 +32,25 @@ struct ToolBody {
     /// What the server says about it, as it was sent: description, schemas, annotations.
     #[schema(value_type = Object)]
     definition: Box<RawValue>,
+    /// What stands for the whole definition.
+    pin: String,
+    standing: StandingBody,
+    /// What a person has set for it.
+    setting: Option<EffectBody>,
+}
+
+/// How a tool stands to what people have agreed to.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum StandingBody {
+    /// It is what a person has looked at.
+    LookedAt,
+    /// It is what it was when the server's tools were first told, and nobody has looked at it yet.
+    NotLookedAt,
+    /// It is kept away, since it is not what it was.
+    Changed,
+    /// It is kept away, since it was not there before.
+    Added,
 }
 
 /// A call. The tool is named by `server` and `tool`, or by `name`, as `/mcp` has it.
@@ -72,6 +91,9 @@ async fn list_tools(
         name: it.name,
         advertised: it.advertised,
         definition: (*it.definition).to_owned(),
+        pin: it.pin.to_string(),
+        standing: it.standing.into(),
+        setting: it.setting.map(Into::into),
     });
     Json(ToolListBody {
         tools: bodies.collect(),
@@ -116,4 +138,15 @@ async fn call_tool(
         is_error: outcome.is_error,
         result: outcome.result,
     }))
+}
+
+impl From<Standing> for StandingBody {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Pinned { looked_at: true } => Self::LookedAt,
+            Standing::Pinned { looked_at: false } => Self::NotLookedAt,
+            Standing::Changed => Self::Changed,
+            Standing::Added => Self::Added,
+        }
+    }
 }

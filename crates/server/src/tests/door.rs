@@ -12,8 +12,11 @@ use super::{HERE, House, ask, with_token};
 use crate::LocalPort;
 
 /// What answers to everybody, if the request is meant for us.
-const OPEN: [(&str, &str); 7] = [
+const OPEN: [(&str, &str); 10] = [
     ("GET", "/"),
+    ("GET", "/approvals"),
+    ("GET", "/approvals/nobody"),
+    ("GET", "/servers/nobody"),
     ("GET", "/app.js"),
     ("GET", "/app.css"),
     ("GET", "/icon.svg"),
@@ -33,6 +36,9 @@ fn closed_routes() -> Vec<(&'static str, String)> {
             .replace("{server}", "nobody")
             .replace("{host_port}", "example.com:443")
             .replace("{header}", "x-key")
+            .replace("{approval}", "nobody")
+            .replace("{grant}", "nobody")
+            .replace("{rule}", "nobody")
             .replace("{token}", "nobody");
         let methods = [
             ("GET", item.get),

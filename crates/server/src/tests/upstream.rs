@@ -93,6 +93,6 @@ fn call(id: &Value, params: &Value) -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream")], events).into_response()
 }
 
-fn as_json(text: String) -> Response {
+pub(super) fn as_json(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
