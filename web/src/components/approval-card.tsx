@@ -8,7 +8,9 @@ import { Menu, MenuItem } from "@/components/menu";
 import { ErrorNote, Notice } from "@/components/notice";
 import { Tile } from "@/components/tile";
 import { hostName } from "@/components/tool-card";
+import { useShortcut } from "@/lib/keys";
 import { type JsonObject, parseObject } from "@/lib/schema-form";
+import type { Claims } from "@/lib/tool-words";
 import { list } from "@/lib/words";
 
 export type Scope = "once" | "chat" | "client" | "everywhere";
@@ -16,13 +18,6 @@ export type Scope = "once" | "chat" | "client" | "everywhere";
 export type Decision =
   | { kind: "approve"; scope: Scope; args?: JsonObject }
   | { kind: "deny"; reason?: string };
-
-/** What a tool says of itself; a hint for the person and nothing else. */
-export interface Claims {
-  readOnly: boolean | null;
-  destructive: boolean | null;
-  openWorld: boolean | null;
-}
 
 export interface ApprovalCardProps {
   server: string;
@@ -79,6 +74,13 @@ export function ApprovalCard(props: ApprovalCardProps) {
       setBusy(null);
     }
   };
+
+  const canAnswer = takesFocus && mode === "ask" && busy === null;
+  useShortcut(
+    "allow",
+    canAnswer ? () => void decide("Allowing", { kind: "approve", scope: "once" }) : null,
+  );
+  useShortcut("deny", canAnswer ? () => void decide("Denying", { kind: "deny" }) : null);
 
   return (
     <section

@@ -63,7 +63,6 @@ function Zone({
       <h3 className="flex items-center gap-[7px] font-semibold">{title}</h3>
       <ul>
         {items.map((it, i) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: the items of one zone do not move
           <li key={i} className="mt-[5px] text-muted [overflow-wrap:anywhere]">
             {it}
           </li>

@@ -64,7 +64,6 @@ export function CodeWell({
       </figcaption>
       <pre
         // It scrolls, so keys have to reach it.
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
         tabIndex={0}
         className={cx(
           "thin-scroll overflow-x-auto px-3 py-2.5 leading-(--leading-code) -outline-offset-2",

@@ -21,7 +21,6 @@ export function Diff({ title, lines }: { title: ReactNode; lines: readonly DiffL
       <div className="py-2 font-mono text-code leading-(--leading-code) [font-variant-ligatures:none]">
         {lines.map((line, i) => (
           <div
-            // biome-ignore lint/suspicious/noArrayIndexKey: the lines of one comparison do not move
             key={i}
             className={cx(
               "grid grid-cols-[22px_1fr] pe-3 [overflow-wrap:anywhere] whitespace-pre-wrap",

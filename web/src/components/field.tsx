@@ -219,16 +219,26 @@ export function Checkbox({
       <RadixCheckbox.Root
         id={id}
         aria-label={hideLabel}
-        className="relative grid size-4 flex-none place-items-center rounded-sm border-[1.5px] border-border-strong bg-raised before:absolute before:-inset-2 disabled:opacity-50 data-[state=checked]:border-accent data-[state=checked]:bg-accent"
+        className="relative grid size-4 flex-none place-items-center rounded-sm border-[1.5px] before:absolute before:-inset-2 disabled:opacity-50 data-[state=unchecked]:border-border-strong data-[state=unchecked]:bg-raised border-accent bg-accent"
         {...rest}
       >
-        <RadixCheckbox.Indicator>
+        <RadixCheckbox.Indicator className="group">
           <svg
             viewBox="0 0 12 12"
             className="size-3 fill-none stroke-on-accent stroke-[1.8]"
             aria-hidden="true"
           >
-            <path d="M2.5 6.4 5 8.8l4.6-5.2" strokeLinecap="round" strokeLinejoin="round" />
+            <path
+              className="group-data-[state=indeterminate]:hidden"
+              d="M2.5 6.4 5 8.8l4.6-5.2"
+              strokeLinecap="round"
+              strokeLinejoin="round"
+            />
+            <path
+              className="hidden group-data-[state=indeterminate]:block"
+              d="M3 6h6"
+              strokeLinecap="round"
+            />
           </svg>
         </RadixCheckbox.Indicator>
       </RadixCheckbox.Root>

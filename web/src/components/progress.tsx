@@ -63,11 +63,7 @@ export function Stones({
   return (
     <span role="img" aria-label={label} className="inline-flex flex-none gap-0.5">
       {Array.from({ length: STONES }, (_, i) => (
-        <i
-          // biome-ignore lint/suspicious/noArrayIndexKey: stones are all alike
-          key={i}
-          className={cx("stone", i < mid ? "stone-mid" : i < on && "stone-on")}
-        />
+        <i key={i} className={cx("stone", i < mid ? "stone-mid" : i < on && "stone-on")} />
       ))}
     </span>
   );
@@ -78,7 +74,6 @@ export function SkeletonRows({ rows = 3 }: { rows?: number }) {
   return (
     <div role="status" aria-label="Loading" className="divide-y divide-border">
       {Array.from({ length: rows }, (_, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: rows are all alike
         <div key={i} className="flex items-center gap-3 px-4 py-3">
           <span className="skeleton size-9 rounded-[9px]" />
           <span className="flex flex-1 flex-col gap-2">

@@ -96,7 +96,6 @@ export function SeenText({ text }: { text: string }) {
       it.text
     ) : (
       <mark
-        // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text do not move
         key={i}
         title={it.name}
         className="mx-px rounded-[3px] bg-warning-soft px-1 font-mono text-[0.6875rem] text-warning"
@@ -121,11 +120,7 @@ const INK: Record<Tone, string> = {
 export function TerminalText({ text }: { text: string }) {
   const parts = useMemo(() => spans(text), [text]);
   return parts.map((it, i) => (
-    <span
-      // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text do not move
-      key={i}
-      className={cx(INK[it.tone], it.bold && "font-semibold")}
-    >
+    <span key={i} className={cx(INK[it.tone], it.bold && "font-semibold")}>
       <SeenText text={it.text} />
     </span>
   ));

@@ -56,5 +56,11 @@ test("counts, lists and names", () => {
     "Api get user",
     "…",
   ]);
-  expect(["Claude Desktop", "cursor", "", "漢字"].map(initials)).toEqual(["CD", "CU", "?", "漢字"]);
+  expect(["Claude Desktop", "cursor", "", "漢字", "GitHub"].map(initials)).toEqual([
+    "CD",
+    "CU",
+    "?",
+    "漢字",
+    "GH",
+  ]);
 });

@@ -119,7 +119,10 @@ export function humanName(name: string): string {
 
 /** Returns up to two letters that stand for a name. */
 export function initials(name: string): string {
-  const words = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  const words = name
+    .replace(/(\p{Ll})(\p{Lu})/gu, "$1 $2")
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter(Boolean);
   const letters =
     words.length > 1 ? words.slice(0, 2).map((it) => it.charAt(0)) : [words[0]?.slice(0, 2)];
   return letters.join("").toUpperCase() || "?";

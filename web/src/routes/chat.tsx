@@ -1,9 +1,7 @@
-import { PageBody, PageTitle } from "@/components/page";
+import { useParams } from "@tanstack/react-router";
+import { ChatPage } from "@/features/chat/chat-page";
 
-export default function ChatPage() {
-  return (
-    <PageBody>
-      <PageTitle>Chat</PageTitle>
-    </PageBody>
-  );
+export default function ChatRoute() {
+  const { chat } = useParams({ from: "/chats/$chat" });
+  return <ChatPage id={chat} />;
 }

@@ -1,9 +1,5 @@
-import { PageBody, PageTitle } from "@/components/page";
+import { NewChat } from "@/features/chat/new-chat";
 
 export default function HomePage() {
-  return (
-    <PageBody>
-      <PageTitle>Home</PageTitle>
-    </PageBody>
-  );
+  return <NewChat>{() => <h1 className="p-8">New chat</h1>}</NewChat>;
 }

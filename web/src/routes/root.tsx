@@ -12,6 +12,7 @@ import { useConnection } from "@/api/connection";
 import { whoamiQuery } from "@/api/queries";
 import { Button } from "@/components/button";
 import { ErrorNote } from "@/components/notice";
+import { OutboundQuestion } from "@/components/outbound";
 import { PageBody, PageTitle, useTitle } from "@/components/page";
 import { Away, SignedOut } from "@/features/session/away";
 import { Shell } from "@/features/shell/shell";
@@ -54,6 +55,7 @@ export function Root() {
         </Suspense>
       )}
       <ShortcutList open={helping} onOpenChange={setHelping} />
+      <OutboundQuestion />
       <Away />
     </>
   );
