@@ -32,6 +32,8 @@ test.each<[string, Sign[], boolean]>([
     [at(600), { type: "back" }, at(300), at(400)],
     false,
   ],
+  ["upwards is the reader, by whatever means", [at(600), at(200)], false],
+  ["a content that becomes shorter does not let it go", [at(600), at(500, 900)], true],
   ["the button takes it up", [{ type: "back" }, { type: "end" }], true],
 ])("%s", (_, signs, on) => {
   expect(after(...signs).on).toBe(on);

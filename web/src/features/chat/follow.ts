@@ -5,6 +5,8 @@ export interface Following {
   on: boolean;
   /** Where the scroller stood, in pixels from the top. */
   top: number;
+  /** How much there was to be scrolled. */
+  height: number;
 }
 
 /** How the scroller stands. */
@@ -27,7 +29,7 @@ export type Sign =
 /** So near the end is at the end. */
 const NEAR = 48;
 
-export const START: Following = { on: true, top: 0 };
+export const START: Following = { on: true, top: 0, height: 0 };
 
 export function follow(before: Following, sign: Sign): Following {
   switch (sign.type) {
@@ -38,10 +40,11 @@ export function follow(before: Following, sign: Sign): Following {
     case "scroll": {
       const { top, height, seen } = sign.measure;
       const isAtEnd = height - seen - top <= NEAR;
-      // Downwards to the end takes it up again. Upwards is either the reader, who has said so, or
-      // the content, which has become shorter.
-      const on = before.on || (isAtEnd && top >= before.top);
-      return { on, top };
+      // Upwards is the reader, unless the content has become shorter. Downwards to the end takes it
+      // up again.
+      const isBack = top < before.top - 1 && height >= before.height && !isAtEnd;
+      const on = isBack ? false : before.on || (isAtEnd && top >= before.top);
+      return { on, top, height };
     }
   }
 }
