@@ -37,7 +37,9 @@ export function Ledger({
   const servers = [...new Set(calls.map((it) => splitName(it.toolName)[0]).filter(Boolean))];
   const mine =
     grants?.filter(
-      (it) => it.chat === details.id || (it.scope === "everywhere" && servers.includes(it.server)),
+      (it) =>
+        it.chat === details.id ||
+        (it.scope === "everywhere" && it.server !== null && servers.includes(it.server)),
     ) ?? [];
   return (
     <aside

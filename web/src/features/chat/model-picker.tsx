@@ -30,7 +30,7 @@ export function ModelPicker({
   useShortcut("model", () => setOpen((it) => !it));
   const models = data?.models ?? [];
   const chosen = models.find((it) => it.provider === value?.provider && it.name === value?.model);
-  const title = (id: string) => providers?.find((it) => it.id === id)?.title ?? id;
+  const title = (id: string) => providers?.find((it) => it.id === id)?.name ?? id;
   const shown = found(models, query, (it) => `${it.title} ${it.name} ${title(it.provider)}`);
   const groups = [...new Set(shown.map((it) => it.provider))];
 

@@ -192,15 +192,19 @@ function Question({
     const { pin } = approval;
     const body =
       decision.kind === "deny"
-        ? { verdict: "deny" as const, pin, ...(decision.reason ? { reason: decision.reason } : {}) }
+        ? {
+            decision: "deny" as const,
+            pin,
+            ...(decision.reason ? { reason: decision.reason } : {}),
+          }
         : {
-            verdict: "approve" as const,
+            decision: "approve" as const,
             pin,
             scope: decision.scope,
             ...(decision.args ? { arguments: decision.args } : {}),
           };
     try {
-      await api.post("/api/v1/approvals/{approval}/decision", { path, body });
+      await api.post("/api/v1/approvals/{approval}/decide", { path, body });
     } finally {
       void client.invalidateQueries({ queryKey: keys.approval(id) });
       void client.invalidateQueries({ queryKey: keys.approvals });
@@ -220,7 +224,7 @@ function Question({
         write: it.access === "read_write",
       }))}
       claims={toolClaims(approval.definition)}
-      scopes={["chat", "everywhere"]}
+      scopes={approval.scopes}
       takesFocus
       editable
       onDecide={decide}
