@@ -1,10 +1,6 @@
 // What the API is going to have and its description does not have yet, in the description's own form.
 // What has come goes from here; the compiler then holds the rest of the interface to the real shapes.
 
-import type { components } from "@/api/schema";
-
-type Schemas = components["schemas"];
-
 /** One operation: what goes in, and what comes back. */
 interface Operation {
   path?: Record<string, string>;
@@ -102,114 +98,6 @@ export interface ChatToolsBody {
   tools: ChatToolBody[];
   /** What holds for tools that were not set in this chat. */
   default: "all" | "none";
-}
-
-// ----- Approvals, grants, rules
-
-export type ScopeBody = "once" | "chat" | "client" | "everywhere";
-
-export type ApprovalStateBody = "open" | "approved" | "denied" | "expired" | "stale" | "withdrawn";
-
-export interface ApprovalBody {
-  id: string;
-  state: ApprovalStateBody;
-  server: string;
-  server_id: string;
-  tool: string;
-  pin: string;
-  principal: string;
-  token: string | null;
-  /** The name of the client that called. */
-  client: string | null;
-  chat: string | null;
-  /** Why it is asked, in words. */
-  why: string;
-  arguments: JsonObject;
-  /** For what it can be approved. */
-  scopes: ScopeBody[];
-  created_at_ms: number;
-  expires_at_ms: number | null;
-  decided_at_ms: number | null;
-  decided_by: string | null;
-  scope: ScopeBody | null;
-  /** Why it was denied. */
-  reason: string | null;
-  /** What the call is made with instead. */
-  edited_arguments: JsonObject | null;
-  /** Only where one request is asked for. */
-  definition?: JsonObject | null;
-}
-
-export interface DecisionBody {
-  /** The pin of the tool that was shown. */
-  pin: string;
-  decision: "approve" | "deny";
-  scope?: ScopeBody;
-  arguments?: JsonObject;
-  reason?: string;
-}
-
-export interface GrantBody {
-  id: string;
-  is_active: boolean;
-  scope: ScopeBody;
-  /** The slug of its server; null where that is gone. */
-  server: string | null;
-  server_id: string;
-  tool: string;
-  pin: string;
-  principal: string;
-  token: string | null;
-  client: string | null;
-  chat: string | null;
-  approval: string | null;
-  created_by: string;
-  created_at_ms: number;
-  expires_at_ms: number | null;
-  used_at_ms: number | null;
-  revoked_at_ms: number | null;
-}
-
-export type EffectBody = "deny" | "ask" | "allow";
-
-export interface RuleBody {
-  id: string;
-  /** A slug; null is all servers. */
-  server: string | null;
-  server_id: string | null;
-  /** With `*` and `?`. */
-  tool: string;
-  effect: EffectBody;
-  created_by: string;
-  created_at_ms: number;
-}
-
-// ----- Tools as people look at them
-
-export type ToolChangesBody = "ask" | "follow" | "block";
-
-export interface ToolReviewBody {
-  name: string;
-  state: "pinned" | "changed" | "added" | "gone";
-  /** As the server tells it now; null where it is gone. */
-  told: { advertised: string; pin: string; definition: JsonObject; is_read_only: boolean } | null;
-  /** As it is pinned; null where it is new. */
-  pinned: {
-    pin: string;
-    definition: JsonObject;
-    looked_at_ms: number | null;
-    looked_by: string | null;
-    setting: EffectBody | null;
-  } | null;
-  /** The tool that is gone and was the same in all but its name. */
-  renamed_from: string | null;
-  changes: Array<{ field: string; before: Json; after: Json }>;
-  hidden: Array<{ field: string; at: number; character: string }>;
-}
-
-export interface ToolReviewsBody {
-  tool_changes: ToolChangesBody;
-  tools: ToolReviewBody[];
 }
 
 // ----- Memories
@@ -326,47 +214,6 @@ export interface PendingPaths {
       answer: undefined;
     };
   };
-  "/api/v1/approvals": {
-    get: {
-      query: { open?: boolean; chat?: string; before?: string; limit?: number };
-      answer: { approvals: ApprovalBody[]; next: string | null };
-    };
-  };
-  "/api/v1/approvals/{approval}": {
-    get: { path: { approval: string }; answer: ApprovalBody };
-  };
-  "/api/v1/approvals/{approval}/decide": {
-    post: { path: { approval: string }; body: DecisionBody; answer: ApprovalBody };
-  };
-  "/api/v1/grants": {
-    get: {
-      query: { active?: boolean; before?: string; limit?: number };
-      answer: { grants: GrantBody[]; next: string | null };
-    };
-  };
-  "/api/v1/grants/{grant}": { delete: { path: { grant: string }; answer: undefined } };
-  "/api/v1/policy/rules": {
-    get: { answer: { rules: RuleBody[] } };
-    post: {
-      body: { server?: string | null; tool: string; effect: EffectBody };
-      answer: RuleBody;
-    };
-  };
-  "/api/v1/policy/rules/{rule}": { delete: { path: { rule: string }; answer: undefined } };
-  "/api/v1/servers/{server}/tools": {
-    get: { path: { server: string }; answer: ToolReviewsBody };
-  };
-  "/api/v1/servers/{server}/tools/look": {
-    /** Agrees with definitions, and says what happens when a model wants the tools. */
-    post: {
-      path: { server: string };
-      body: { tools: Array<{ tool: string; pin: string; setting?: EffectBody }> };
-      answer: undefined;
-    };
-  };
-  "/api/v1/servers/{server}/tool-changes": {
-    put: { path: { server: string }; body: { changes: ToolChangesBody }; answer: undefined };
-  };
   "/api/v1/memories": { get: { answer: { memories: MemoryBody[] } } };
   "/api/v1/memories/{name}": {
     put: { path: { name: string }; body: { value: string }; answer: MemoryBody };
@@ -399,5 +246,3 @@ export interface PendingPaths {
 /** Holds every operation above to the form. */
 type Checked<T extends { [P in keyof T]: { [M in keyof T[P]]: Operation } }> = T;
 export type CheckedPaths = Checked<PendingPaths>;
-
-export type Finding = Schemas["FindingBody"];

@@ -1,19 +1,26 @@
 // What the demo shows. Names, hashes, versions and figures are invented.
 
 import type {
-  ApprovalBody,
   ChatBody,
   ChatDetailsBody,
-  GrantBody,
   JsonObject,
   MemoryBody,
   MessageBody,
   ModelBody,
   ProviderBody,
-  RuleBody,
-  ToolReviewBody,
 } from "@/api/pending";
-import type { AuditEvent, Finding, LogLine, Server, ServerDetails, Token } from "@/api/types";
+import type {
+  Approval,
+  AuditEvent,
+  Finding,
+  Grant,
+  LogLine,
+  Rule,
+  Server,
+  ServerDetails,
+  Token,
+  ToolReview,
+} from "@/api/types";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -39,6 +46,9 @@ function server(
     enabled: true,
     path: `/mcp/${given.slug}`,
     tools: 0,
+    tools_waiting: 0,
+    tool_changes: "ask",
+    headers: [],
     status: { state: "running", requests: 0 },
     source: { kind: "package", registry: "npm", name: `@example/${given.slug}`, version: null },
     args: [],
@@ -99,6 +109,7 @@ export const servers: ServerDetails[] = [
     slug: "github",
     title: "GitHub",
     tools: 9,
+    tools_waiting: 1,
     source: { kind: "package", registry: "npm", name: "github-mcp-server", version: "0.24.1" },
     egress: ["api.github.com:443", "uploads.github.com:443"],
     secrets: ["GITHUB_TOKEN"],
@@ -107,6 +118,7 @@ export const servers: ServerDetails[] = [
     slug: "git",
     title: "Git",
     tools: 3,
+    tools_waiting: 1,
     source: { kind: "package", registry: "pypi", name: "mcp-server-git", version: "2026.7.1" },
     folders: [{ host: "/home/mira/src/checkout", inside: "/repo", access: "read_only" }],
     isolation: "shared",
@@ -149,8 +161,8 @@ export const servers: ServerDetails[] = [
 ];
 
 export function listed(it: ServerDetails): Server {
-  const { id, slug, title, enabled, status, source, tools, path } = it;
-  return { id, slug, title, enabled, status, source, tools, path };
+  const { id, slug, title, enabled, status, source, tools, tools_waiting, tool_changes, path } = it;
+  return { id, slug, title, enabled, status, source, tools, tools_waiting, tool_changes, path };
 }
 
 const searchIssues: JsonObject = {
@@ -185,16 +197,16 @@ const searchIssues: JsonObject = {
 interface Told {
   name: string;
   server?: string;
-  state?: ToolReviewBody["state"];
+  state?: ToolReview["state"];
   definition?: JsonObject;
   /** As it is pinned, where it is another one. */
   before?: JsonObject;
   setting?: "deny" | "ask" | "allow" | null;
   looked?: boolean;
-  hidden?: ToolReviewBody["hidden"];
+  hidden?: ToolReview["hidden"];
 }
 
-function tool(given: Told, claims: JsonObject = {}, title?: string): ToolReviewBody {
+function tool(given: Told, claims: JsonObject = {}, title?: string): ToolReview {
   const { name, state = "pinned", before, setting = "ask", looked = true } = given;
   const definition: JsonObject = given.definition ?? {
     name,
@@ -237,7 +249,9 @@ function tool(given: Told, claims: JsonObject = {}, title?: string): ToolReviewB
         before: before?.[field] ?? null,
         after: definition[field] ?? null,
       }))
-      .filter((it) => JSON.stringify(it.before) !== JSON.stringify(it.after)),
+      .filter(
+        (it) => JSON.stringify(it.before) !== JSON.stringify(it.after),
+      ) as ToolReview["changes"],
     hidden: given.hidden ?? [],
   };
 }
@@ -253,7 +267,7 @@ const updateBefore: JsonObject = {
   annotations: { destructiveHint: false },
 };
 
-export const reviewed: ToolReviewBody[] = [
+export const reviewed: ToolReview[] = [
   tool({ name: "search_issues", definition: searchIssues, setting: "allow" }),
   tool({ name: "list_deployments", setting: "allow" }, { readOnlyHint: true }, "List deployments"),
   tool({ name: "read_file", setting: "allow" }, { readOnlyHint: true }, "Read a file"),
@@ -287,7 +301,7 @@ export const reviewed: ToolReviewBody[] = [
   }),
 ];
 
-export const gitTools: ToolReviewBody[] = [
+export const gitTools: ToolReview[] = [
   tool(
     { name: "git_log", server: "git", setting: "allow" },
     { readOnlyHint: true },
@@ -458,9 +472,9 @@ const ISSUE = {
 };
 
 function asked(
-  given: Pick<ApprovalBody, "id" | "server" | "tool" | "why" | "arguments" | "created_at_ms"> &
-    Partial<ApprovalBody>,
-): ApprovalBody {
+  given: Pick<Approval, "id" | "server" | "tool" | "why" | "arguments" | "created_at_ms"> &
+    Partial<Approval>,
+): Approval {
   return {
     server_id: `srv_${given.server}`,
     pin: "9f".repeat(32),
@@ -482,7 +496,7 @@ function asked(
   };
 }
 
-export const approvals: ApprovalBody[] = [
+export const approvals: Approval[] = [
   asked({
     id: "apr_2",
     server: "git",
@@ -705,8 +719,8 @@ export const memories: MemoryBody[] = [
 ];
 
 function grant(
-  given: Pick<GrantBody, "id" | "scope" | "server" | "tool" | "created_at_ms"> & Partial<GrantBody>,
-): GrantBody {
+  given: Pick<Grant, "id" | "scope" | "server" | "tool" | "created_at_ms"> & Partial<Grant>,
+): Grant {
   return {
     is_active: true,
     server_id: `srv_${given.server}`,
@@ -724,7 +738,7 @@ function grant(
   };
 }
 
-export const grants: GrantBody[] = [
+export const grants: Grant[] = [
   grant({
     id: "g1",
     scope: "everywhere",
@@ -751,7 +765,7 @@ export const grants: GrantBody[] = [
 ];
 
 const rule = { server_id: null, created_by: "mira", created_at_ms: NOW - 18 * DAY };
-export const rules: RuleBody[] = [
+export const rules: Rule[] = [
   { ...rule, id: "p1", server: null, tool: "delete_*", effect: "deny" },
   { ...rule, id: "p2", server: "git", tool: "git_*", effect: "allow" },
 ];

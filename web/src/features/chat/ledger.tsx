@@ -3,8 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { Brain, Check, Cloud, Globe, Hand, Laptop } from "lucide-react";
 import type { ReactNode } from "react";
 import { api } from "@/api/client";
-import type { ChatDetailsBody, GrantBody, ModelBody } from "@/api/pending";
+import type { ChatDetailsBody, ModelBody } from "@/api/pending";
 import { grantsQuery, keys, memoriesQuery, modelsQuery } from "@/api/queries";
+import type { Grant } from "@/api/types";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { Icon } from "@/components/icon";
@@ -38,8 +39,7 @@ export function Ledger({
   const mine =
     grants?.filter(
       (it) =>
-        it.chat === details.id ||
-        (it.scope === "everywhere" && it.server !== null && servers.includes(it.server)),
+        it.chat === details.id || (it.scope === "everywhere" && servers.includes(it.server ?? "")),
     ) ?? [];
   return (
     <aside
@@ -185,7 +185,7 @@ const SCOPES = {
   everywhere: "Always",
 } as const;
 
-function Allowed({ grant }: { grant: GrantBody }) {
+function Allowed({ grant }: { grant: Grant }) {
   const client = useQueryClient();
   const revoke = async () => {
     try {
