@@ -16,7 +16,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use sandbox::line::{ProcessEvent, ProcessReader, ProcessWriter};
 
 use crate::{
-    Row, Settings, Shared, error_chain,
+    Reach, Row, Settings, Shared, error_chain,
     logs::{LogStream, ServerLog},
 };
 
@@ -74,7 +74,7 @@ async fn open_remote(
     let slug = &row.stored.slug;
     let url = reqwest::Url::parse(url).map_err(|err| failed(format!("`{url}`: {err}")))?;
     let endpoint = HttpEndpoint {
-        client: shared.http_client(),
+        client: shared.http_client(Reach::of(&url)),
         url,
         headers: headers(shared, row.stored.id, names).await?,
         unauthorized_hint: match names.keys().next() {

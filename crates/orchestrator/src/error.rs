@@ -1,3 +1,4 @@
+use agent::ModelError;
 use gateway::CallError;
 use store::StoreError;
 
@@ -34,6 +35,9 @@ pub enum Error {
     Unavailable { reason: String },
     #[error("{0}")]
     Call(CallError),
+    /// There is no model, or its provider says why not. It has its own fix.
+    #[error("{0}")]
+    Model(ModelError),
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -112,6 +112,8 @@ pub enum Event {
     },
     /// The rules about tools are others.
     PolicyChanged,
+    /// Providers of models, or what is known of them, or the default model, are others.
+    ProvidersChanged,
 }
 
 /// An event that was published.
@@ -329,7 +331,8 @@ impl Event {
             | Self::GrantChanged { .. }
             | Self::ChatRemoved { .. }
             | Self::RunChanged { .. }
-            | Self::PolicyChanged => 0,
+            | Self::PolicyChanged
+            | Self::ProvidersChanged => 0,
         };
         EVENT_BYTES + texts
     }

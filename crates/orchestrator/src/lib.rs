@@ -17,6 +17,7 @@
 //! * `wants` are leases on sandboxes: of the gateway's conversations and of install jobs. The
 //!   reconciler makes true what is wanted and is the only one that makes or removes a container.
 //! * `install` turns a package into a volume, step by step, each of them in the store.
+//! * `providers` are the places at which models are asked, with what they have said that they have.
 //! * [`EventBus`] is where it is told what has changed, for whoever looks. Nothing in here listens.
 //!
 //! **Invariant:** nothing in here knows HTTP, WebSockets or the terminal. A use case takes domain
@@ -25,8 +26,8 @@
 //! **Invariant:** there is one way to make a sandbox run, a lease, and one who makes it, the
 //! reconciler.
 //!
-//! **Invariant:** a secret in clear exists between the vault and the message that opens a process's
-//! stream, and nowhere else.
+//! **Invariant:** a secret in clear exists between the vault and what it is for (the message that
+//! opens a process's stream, a request to a server or a model elsewhere), and nowhere else.
 
 mod access;
 mod approvals;
@@ -43,6 +44,8 @@ mod logs;
 mod news;
 mod pins;
 mod policy;
+mod providers;
+mod reach;
 mod reconciler;
 mod records;
 mod reviews;
@@ -73,14 +76,22 @@ pub use crate::logs::{LogLine, LogStream};
 pub use crate::policy::{
     GrantDetails, LookedAt, NewRule, PinnedDefinition, ToldDefinition, ToolReview, ToolState,
 };
+pub use crate::providers::{
+    AddProvider, ChosenModel, DEMO_NAME, ProviderChange, ProviderDetails, ProviderHealth,
+    ProviderModels,
+};
+pub use crate::reach::Reach;
 pub use crate::reviews::{FieldChange, HiddenInField};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
-use crate::{install::Installer, news::News, reconciler::Statuses, wants::Wants};
+use crate::{
+    install::Installer, news::News, providers::Listings, reconciler::Statuses, wants::Wants,
+};
+pub use agent::{ModelError, ModelErrorKind, ModelInfo, ProviderKind, TestReport};
 pub use store::{
     ApprovalState, AuditFilter, AuditFrom, AuditRow, GrantScope, InstallState, InstallStep,
-    StepState, StoredApproval, StoredGrant, StoredInstall, StoredToken,
+    ModelDefault, StepState, StoredApproval, StoredGrant, StoredInstall, StoredToken,
 };
 
 /// What the system is made of. Only `cli` makes it.
@@ -92,9 +103,9 @@ pub struct Parts {
     pub sandbox: Arc<dyn Sandbox>,
     pub directory: Arc<Directory>,
     pub clock: Arc<dyn Clock>,
-    /// Makes the client for servers elsewhere, when the first of them is used: it takes
-    /// milliseconds that a start should not.
-    pub http: Box<dyn Fn() -> reqwest::Client + Send + Sync>,
+    /// Makes the clients for servers and models, each when it is first used: some take milliseconds
+    /// that a start should not.
+    pub http: Box<dyn Fn(Reach) -> reqwest::Client + Send + Sync>,
     pub gateway: gateway::Settings,
     pub tasks: TaskTracker,
     pub shutdown: CancellationToken,
@@ -119,8 +130,10 @@ pub(crate) struct Shared {
     pub(crate) events: EventBus,
     pub(crate) news: News,
     pub(crate) installer: Installer,
-    pub(crate) http: Box<dyn Fn() -> reqwest::Client + Send + Sync>,
-    pub(crate) http_client: OnceLock<reqwest::Client>,
+    pub(crate) http: Box<dyn Fn(Reach) -> reqwest::Client + Send + Sync>,
+    /// For each [`Reach`].
+    pub(crate) http_clients: [OnceLock<reqwest::Client>; 3],
+    pub(crate) listings: Listings,
     pub(crate) gateway: OnceLock<Gateway>,
     /// One change of the rows at a time: each begins from what the one before has left.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -150,6 +163,7 @@ impl Orchestrator {
         tasks.spawn(approvals::keep_bounded(shared.clone()));
         tasks.spawn(records::keep_bounded(shared.clone()));
         tasks.spawn(news::publish(shared.clone()));
+        tasks.spawn(providers::keep_looking(shared.clone()));
         install::resume(&shared).await?;
         let this = Self { shared };
         for slug in unknown {
@@ -214,7 +228,8 @@ impl Shared {
             news: News::default(),
             installer: Installer::default(),
             http,
-            http_client: OnceLock::new(),
+            http_clients: [const { OnceLock::new() }; 3],
+            listings: Listings::default(),
             gateway: OnceLock::new(),
             changing: tokio::sync::Mutex::default(),
             syncing: tokio::sync::Mutex::default(),
@@ -258,8 +273,16 @@ impl Shared {
         self.clock.now()
     }
 
-    pub(crate) fn http_client(&self) -> reqwest::Client {
-        self.http_client.get_or_init(|| (self.http)()).clone()
+    pub(crate) fn earlier(&self, duration: std::time::Duration) -> Timestamp {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Timestamp {
+            unix_ms: self.now().unix_ms.saturating_sub(ms),
+        }
+    }
+
+    pub(crate) fn http_client(&self, reach: Reach) -> reqwest::Client {
+        let client = &self.http_clients[reach as usize];
+        client.get_or_init(|| (self.http)(reach)).clone()
     }
 }
 

@@ -35,6 +35,15 @@ pub struct Settings {
     /// Audit rows older than this are deleted.
     pub audit_keep: Duration,
     pub audit_rows_max: u64,
+    /// Model servers on this machine that are looked for. Each has an address of loopback.
+    pub model_servers: Vec<agent::Candidate>,
+    /// How long one of them may take to answer.
+    pub model_servers_timeout: Duration,
+    /// How long it holds what a provider has said that it has, and what was found.
+    pub models_keep: Duration,
+    /// Where the scripted model is, if there is one; made by [`agent::base_url`].
+    pub demo_model: Option<url::Url>,
+    pub models: agent::ClientSettings,
     /// Events that are kept for readers who come back or are slow.
     pub events_kept_max: usize,
     pub events_kept_bytes_max: usize,
@@ -70,6 +79,11 @@ impl Settings {
             approval_open: Duration::from_secs(10 * 60),
             audit_keep: Duration::from_secs(90 * 24 * 60 * 60),
             audit_rows_max: 1_000_000,
+            model_servers: Vec::new(),
+            model_servers_timeout: Duration::from_secs(1),
+            models_keep: Duration::from_secs(30),
+            demo_model: None,
+            models: agent::ClientSettings::default(),
             events_kept_max: 4_096,
             events_kept_bytes_max: 2 << 20,
             reconcile_period: Duration::from_secs(30),

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gateway::CallError;
-use orchestrator::Error;
+use orchestrator::{Error, ModelErrorKind};
 use serde::Serialize;
 
 /// What a client gets when a request fails.
@@ -79,6 +79,10 @@ impl From<Error> for ApiError {
                 let (status, code) = of_call(&err);
                 (status, code, None)
             }
+            Error::Model(err) => {
+                let (status, code) = of_model(err.kind);
+                (status, code, Some(err.fix))
+            }
             Error::Internal(_) => {
                 tracing::error!(error = &err as &dyn StdError, "A request failed");
                 let hint = Some("the program's log says more".to_owned());
@@ -91,6 +95,25 @@ impl From<Error> for ApiError {
             message,
             hint,
         }
+    }
+}
+
+fn of_model(kind: ModelErrorKind) -> (StatusCode, &'static str) {
+    match kind {
+        ModelErrorKind::Key => (StatusCode::BAD_GATEWAY, "model_key"),
+        ModelErrorKind::Credit => (StatusCode::BAD_GATEWAY, "model_credit"),
+        ModelErrorKind::RateLimit => (StatusCode::SERVICE_UNAVAILABLE, "model_rate_limit"),
+        ModelErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "model_overloaded"),
+        ModelErrorKind::ContextTooLong => (StatusCode::BAD_GATEWAY, "model_context_too_long"),
+        ModelErrorKind::ModelMissing => (StatusCode::CONFLICT, "model_missing"),
+        ModelErrorKind::NoToolSupport => (StatusCode::BAD_GATEWAY, "model_no_tool_support"),
+        ModelErrorKind::OutOfMemory => (StatusCode::BAD_GATEWAY, "model_out_of_memory"),
+        ModelErrorKind::Unreachable => (StatusCode::BAD_GATEWAY, "model_unreachable"),
+        ModelErrorKind::Certificate => (StatusCode::BAD_GATEWAY, "model_certificate"),
+        ModelErrorKind::Silent => (StatusCode::GATEWAY_TIMEOUT, "model_silent"),
+        ModelErrorKind::Malformed => (StatusCode::BAD_GATEWAY, "model_malformed"),
+        ModelErrorKind::Limit => (StatusCode::BAD_GATEWAY, "model_limit"),
+        ModelErrorKind::Other => (StatusCode::BAD_GATEWAY, "model_other"),
     }
 }
 

@@ -117,6 +117,8 @@ pub(crate) enum EventBody {
     },
     /// The rules about tools are others.
     PolicyChanged,
+    /// Providers of models, or what is known of them, or the default model, are others.
+    ProvidersChanged,
 }
 
 /// A step that has begun or ended.
@@ -235,6 +237,7 @@ impl From<Event> for EventBody {
                 state,
             },
             Event::PolicyChanged => Self::PolicyChanged,
+            Event::ProvidersChanged => Self::ProvidersChanged,
         }
     }
 }

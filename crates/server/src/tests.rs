@@ -97,7 +97,7 @@ impl House {
             sandbox: Arc::new(FakeSandbox::new("a".repeat(32).parse().unwrap())),
             directory: Arc::default(),
             clock: clock.clone(),
-            http: Box::new(|| reqwest::Client::builder().no_proxy().build().unwrap()),
+            http: Box::new(|_| reqwest::Client::builder().no_proxy().build().unwrap()),
             gateway: gateway::Settings::default(),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),

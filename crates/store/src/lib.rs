@@ -54,6 +54,7 @@ mod lists;
 mod memories;
 mod messages;
 mod migrate;
+mod model_defaults;
 mod pins;
 mod providers;
 mod rules;
@@ -88,6 +89,7 @@ pub use crate::messages::{
     MESSAGE_BYTES_MAX, MESSAGES_MAX, MessageNode, MessageState, NewMessage, QUEUED_MAX, Role,
     StoredMessage,
 };
+pub use crate::model_defaults::ModelDefault;
 pub use crate::pins::{ApprovedTool, NewPin, PinInfo, PinsPut, StoredPin, ToolSetting};
 pub use crate::providers::{
     KeyChange, NewProvider, PROVIDERS_MAX, ProviderChange, ProviderKind, StoredProvider,

@@ -10,7 +10,7 @@ use crate::{
 /// The most providers that there can be.
 pub const PROVIDERS_MAX: u64 = 200;
 /// The longest name of a provider or a model, in bytes.
-const NAME_BYTES_MAX: usize = 512;
+pub(crate) const NAME_BYTES_MAX: usize = 512;
 /// The longest address, in bytes.
 const BASE_URL_BYTES_MAX: usize = 2 << 10;
 

@@ -130,6 +130,9 @@ export function tell(client: QueryClient, event: ServerEvent): void {
     case "policy_changed":
       again(keys.rules, ["server-tools"]);
       break;
+    case "providers_changed":
+      again(keys.providers, keys.models);
+      break;
     case "chat_changed":
     case "chat_removed":
     case "run_changed":

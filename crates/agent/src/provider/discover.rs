@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use reqwest::Client;
 use tokio::time::timeout;
 use url::Url;
@@ -44,19 +44,23 @@ pub fn candidates() -> Vec<Candidate> {
 ///
 /// Cancel safe.
 pub async fn discover(http: &Client, candidates: Vec<Candidate>, most: Duration) -> Vec<Found> {
-    let ask = |candidate: Candidate| async move {
-        let provider = Provider {
-            name: candidate.name.clone(),
-            kind: candidate.kind,
-            base_url: candidate.base_url.clone(),
-            key: None,
-            context_tokens_max: None,
+    let ask = |candidate: Candidate| {
+        let ask = async move {
+            let provider = Provider {
+                name: candidate.name.clone(),
+                kind: candidate.kind,
+                base_url: candidate.base_url.clone(),
+                key: None,
+                context_tokens_max: None,
+            };
+            let client = ModelClient::new(http.clone(), provider, ClientSettings::default());
+            // Anything may listen there, so what is no list of models is nothing.
+            let models = timeout(most, client.list_models()).await.ok()?.ok()?;
+            Some(Found { candidate, models })
         };
-        let client = ModelClient::new(http.clone(), provider, ClientSettings::default());
-        // Anything may listen there, so what is no list of models is nothing.
-        let models = timeout(most, client.list_models()).await.ok()?.ok()?;
-        Some(Found { candidate, models })
+        ask.boxed()
     };
-    let found = join_all(candidates.into_iter().map(ask)).await;
+    let asked: Vec<_> = candidates.into_iter().map(ask).collect();
+    let found = join_all(asked).await;
     found.into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -92,18 +92,23 @@ impl ModelClient {
     }
 
     async fn add_shown(&self, models: &mut [ModelInfo]) {
-        let asked = models.iter_mut().take(SHOWS_MAX);
-        let shows = asked.map(|model| async move {
+        let asked = models.iter().take(SHOWS_MAX).map(|it| it.name.clone());
+        let shows: Vec<_> = asked.map(|it| self.show(it).boxed()).collect();
+        let shows = stream::iter(shows).buffered(SHOWS_PARALLEL_MAX);
+        let shows: Vec<_> = shows.collect().await;
+        for (model, shown) in models.iter_mut().zip(shows) {
             // A model that cannot be shown is listed all the same.
-            if let Ok(shown) = self.ollama_model(&model.name).await {
+            if let Ok(shown) = shown {
                 model.context_tokens = shown.context_tokens;
                 model.tools = Some(shown.tools);
                 model.vision = Some(shown.vision);
                 model.thinking = Some(shown.thinking);
             }
-        });
-        let shows = stream::iter(shows).buffer_unordered(SHOWS_PARALLEL_MAX);
-        shows.collect::<Vec<()>>().await;
+        }
+    }
+
+    async fn show(&self, name: String) -> Result<OllamaModel, ModelError> {
+        self.ollama_model(&name).await
     }
 
     async fn read_json(

@@ -1,7 +1,8 @@
-//! The client for servers elsewhere.
+//! The clients for servers and models.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use orchestrator::Reach;
 use reqwest::redirect::Policy;
 use rustls::{
     ClientConfig, RootCertStore,
@@ -11,10 +12,37 @@ use rustls::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REDIRECTS_MAX: usize = 5;
 
-/// Makes the client, which takes milliseconds: certificates are read and parsed.
+/// Makes a client, which takes milliseconds where certificates are read and parsed.
 ///
 /// What cannot be read is logged, and the client works with the rest.
-pub(super) fn make(ca_bundle: Option<&Path>) -> reqwest::Client {
+pub(super) fn make(ca_bundle: Option<&Path>, reach: Reach) -> reqwest::Client {
+    let roots = match reach {
+        Reach::Elsewhere | Reach::LoopbackTls => roots(ca_bundle),
+        Reach::Loopback => RootCertStore::empty(),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the versions that rustls itself names")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("archestra/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .redirect(same_origin());
+    let client = match reach {
+        Reach::Elsewhere => client,
+        // Not even where the host sends everything through its proxy.
+        Reach::Loopback | Reach::LoopbackTls => client.no_proxy(),
+    };
+    let client = client.build();
+    client.expect("the TLS configuration is complete, and nothing else can fail")
+}
+
+fn roots(ca_bundle: Option<&Path>) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for err in &native.errors {
@@ -36,21 +64,7 @@ pub(super) fn make(ca_bundle: Option<&Path>) -> reqwest::Client {
             ),
         }
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the versions that rustls itself names")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .user_agent(concat!("archestra/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .redirect(same_origin())
-        .build();
-    client.expect("the TLS configuration is complete, and nothing else can fail")
+    roots
 }
 
 /// A server may move within its own address, and not send what is in a request to another.
@@ -98,7 +112,7 @@ mod tests {
         let url = |listener: &TcpListener, path: &str| {
             format!("http://{}{path}", listener.local_addr().unwrap())
         };
-        let client = make(None);
+        let client = make(None, Reach::Elsewhere);
         let ask = |url: String| client.post(url).header("x-key", "sentinel").send();
 
         let within = url(&first, "/b");

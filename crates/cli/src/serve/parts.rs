@@ -88,7 +88,7 @@ pub(super) async fn parts(
         sandbox: Arc::new(podman),
         directory,
         clock,
-        http: Box::new(move || http_client::make(named_bundle.as_deref())),
+        http: Box::new(move |reach| http_client::make(named_bundle.as_deref(), reach)),
         gateway: gateway_settings(config),
         tasks,
         shutdown,

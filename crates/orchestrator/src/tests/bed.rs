@@ -79,7 +79,7 @@ pub(crate) async fn parts(
         sandbox,
         directory: Arc::default(),
         clock,
-        http: Box::new(|| panic!("no test reaches out")),
+        http: Box::new(|_| panic!("no test reaches out")),
         gateway: gateway::Settings::default(),
         tasks: tasks.clone(),
         shutdown: shutdown.clone(),
@@ -94,10 +94,22 @@ impl House {
     pub(crate) async fn with(script: Script) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let fake = FakeSandbox::new("a".repeat(32).parse().unwrap());
-        Self::on(dir, Arc::new(fake), script).await
+        Self::on(dir, Arc::new(fake), script, |_| {}).await
     }
 
-    async fn on(dir: Arc<TempDir>, fake: Arc<FakeSandbox>, script: Script) -> Self {
+    /// As [`new`](Self::new), with other settings.
+    pub(crate) async fn set(change: impl FnOnce(&mut Parts)) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let fake = FakeSandbox::new("a".repeat(32).parse().unwrap());
+        Self::on(dir, Arc::new(fake), Script::default(), change).await
+    }
+
+    async fn on(
+        dir: Arc<TempDir>,
+        fake: Arc<FakeSandbox>,
+        script: Script,
+        change: impl FnOnce(&mut Parts),
+    ) -> Self {
         let clock = TestClock::new();
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let machine = Machine {
@@ -109,6 +121,7 @@ impl House {
         let sandbox = Arc::new(machine.clone());
         let mut parts = parts(dir.path(), clock.clone(), sandbox, &tasks, &shutdown).await;
         parts.settings.registries.npm = Some("https://npm.test".to_owned());
+        change(&mut parts);
         Self {
             orchestrator: Orchestrator::start(parts).await.unwrap(),
             machine,
@@ -123,7 +136,7 @@ impl House {
     pub(crate) async fn restart(self, script: Script) -> Self {
         let (dir, fake) = (self.dir.clone(), self.machine.fake.clone());
         self.end().await;
-        Self::on(dir, fake, script).await
+        Self::on(dir, fake, script, |_| {}).await
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -34,6 +34,10 @@ const WITH_NEXT: &[Migration] = &[
         postgres: MIGRATIONS[1].postgres,
     },
     Migration {
+        sqlite: MIGRATIONS[2].sqlite,
+        postgres: MIGRATIONS[2].postgres,
+    },
+    Migration {
         sqlite: NEXT,
         postgres: NEXT,
     },
@@ -49,6 +53,10 @@ const WITH_FAILING: &[Migration] = &[
     Migration {
         sqlite: MIGRATIONS[1].sqlite,
         postgres: MIGRATIONS[1].postgres,
+    },
+    Migration {
+        sqlite: MIGRATIONS[2].sqlite,
+        postgres: MIGRATIONS[2].postgres,
     },
     Migration {
         sqlite: FAILING,
@@ -132,11 +140,11 @@ async fn a_database_of_a_newer_version_is_refused(bed: Bed) {
     let StoreError::NewerVersion { found, known, .. } = err else {
         panic!("{err:?}");
     };
-    assert_eq!((found, known), (3, 2));
+    assert_eq!((found, known), (4, 3));
     assert!(!err.is_transient());
     let text = err.to_string();
     assert!(
-        text.contains("version 3") && text.contains("up to 2"),
+        text.contains("version 4") && text.contains("up to 3"),
         "{text}"
     );
     open_with(&bed, WITH_NEXT).await.unwrap();
@@ -204,7 +212,7 @@ async fn a_newer_sqlite_file_keeps_its_bytes_and_the_log_that_a_crash_left() {
 async fn a_copy_is_made_before_the_tables_are_changed() {
     let bed = Bed::sqlite();
     let path = path_of(&bed);
-    let copy = format!("{}.v2.bak", path.display());
+    let copy = format!("{}.v3.bak", path.display());
     let store = bed.open().await;
     store
         .create_server(&new_server("one"), None, &event("server.add"))

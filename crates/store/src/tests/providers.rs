@@ -3,8 +3,8 @@ use futures_util::future::join_all;
 
 use super::bed::{Bed, at, audit_kinds, event, new_chat, new_id};
 use crate::{
-    KeyChange, NewChat, NewProvider, NewSecret, PROVIDERS_MAX, ProviderChange, ProviderKind,
-    StoreError,
+    KeyChange, ModelDefault, NewChat, NewProvider, NewSecret, PROVIDERS_MAX, ProviderChange,
+    ProviderKind, StoreError,
 };
 
 super::on_both!(
@@ -14,6 +14,7 @@ super::on_both!(
     a_deleted_provider_takes_its_key_and_leaves_its_chats,
     somebody_elses_provider_is_not_listed,
     there_are_never_more_providers_than_allowed,
+    a_principals_default_model_is_its_own_and_goes_with_the_provider,
 );
 
 fn key(byte: u8) -> NewSecret {
@@ -263,5 +264,56 @@ async fn there_are_never_more_providers_than_allowed(bed: Bed) {
             }
         ),
         "{err:?}"
+    );
+}
+
+async fn a_principals_default_model_is_its_own_and_goes_with_the_provider(bed: Bed) {
+    let store = bed.open().await;
+    let (owner, someone) = (PrincipalName::owner(), "someone".parse().unwrap());
+    let audit = event("model.default");
+    let (one, two) = (new_provider(None), new_provider(None));
+    for provider in [&one, &two] {
+        let added = store
+            .create_provider(provider, &event("provider.add"))
+            .await;
+        added.unwrap();
+    }
+    assert_eq!(store.model_default(&owner).await.unwrap(), None);
+    let default = |provider, model: &str| ModelDefault {
+        provider,
+        model: model.to_owned(),
+    };
+    let steps = [
+        (&owner, default(one.id, "a")),
+        (&someone, default(one.id, "b")),
+        (&owner, default(two.id, "c")),
+    ];
+    for (principal, default) in &steps {
+        let set = store
+            .set_model_default(principal, Some(default), &audit)
+            .await;
+        set.unwrap();
+        let kept = store.model_default(principal).await.unwrap();
+        assert_eq!(kept.as_ref(), Some(default));
+    }
+    let removed = store
+        .delete_provider(one.id, &event("provider.remove"))
+        .await;
+    assert!(removed.unwrap());
+    assert_eq!(store.model_default(&someone).await.unwrap(), None);
+    assert_eq!(
+        store.model_default(&owner).await.unwrap(),
+        Some(default(two.id, "c"))
+    );
+    for _ in 0..2 {
+        let removed = store.set_model_default(&owner, None, &audit).await;
+        removed.unwrap();
+        assert_eq!(store.model_default(&owner).await.unwrap(), None);
+    }
+    let long = default(two.id, &"x".repeat(513));
+    let refused = store.set_model_default(&owner, Some(&long), &audit).await;
+    assert!(
+        matches!(refused, Err(StoreError::TooLarge { .. })),
+        "{refused:?}"
     );
 }
