@@ -15,6 +15,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// For everything but calls of tools, which have a time of their own.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const BODY_BYTES_MAX: usize = 64 << 20;
+const NOT_UNDERSTOOD: &str = "the program's answer is not understood";
 
 /// A connection to the API, made anew where it was closed.
 pub(crate) struct Api {
@@ -46,6 +47,14 @@ impl Api {
 
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
         self.ask("GET", path, None, Some(ANSWER_TIMEOUT)).await
+    }
+
+    /// As [`get`](Self::get), and returns the answer as it was sent: numbers to the last digit.
+    pub(crate) async fn get_text(&mut self, path: &str) -> anyhow::Result<String> {
+        let asked = self.ask_once("GET", path, None);
+        let answer = timeout(ANSWER_TIMEOUT, asked).await;
+        let answer = answer.with_context(too_late)??;
+        String::from_utf8(answer).context(NOT_UNDERSTOOD)
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
@@ -120,20 +129,23 @@ impl Api {
         deadline: Option<Duration>,
     ) -> anyhow::Result<Value> {
         let asked = self.ask_once(method, path, body);
-        match deadline {
-            None => asked.await,
-            Some(deadline) => timeout(deadline, asked).await.with_context(|| {
-                format!("the program did not answer within {} s", deadline.as_secs())
-            })?,
+        let answer = match deadline {
+            None => asked.await?,
+            Some(deadline) => timeout(deadline, asked).await.with_context(too_late)??,
+        };
+        match answer.is_empty() {
+            true => Ok(Value::Null),
+            false => serde_json::from_slice(&answer).context(NOT_UNDERSTOOD),
         }
     }
 
+    /// Returns the body of an answer, empty where there is nothing to say.
     async fn ask_once(
         &mut self,
         method: &str,
         path: &str,
         body: Option<&Value>,
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<Vec<u8>> {
         let mut head = self.target.head(method, &format!("/api/v1{path}"));
         head.push_str("Accept: application/json\r\n");
         let body = match body {
@@ -163,10 +175,7 @@ impl Api {
             self.kept = Some(connection);
         }
         match status {
-            200..300 if answer.is_empty() => Ok(Value::Null),
-            200..300 => {
-                serde_json::from_slice(&answer).context("the program's answer is not understood")
-            }
+            200..300 => Ok(answer),
             status => Err(self.refused(status, &answer)),
         }
     }
@@ -179,6 +188,11 @@ impl Api {
         let dialled = dialled.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         dialled.map_err(|err| anyhow::anyhow!(unreachable(&self.target, &err)))
     }
+}
+
+fn too_late() -> String {
+    let seconds = ANSWER_TIMEOUT.as_secs();
+    format!("the program did not answer within {seconds} s")
 }
 
 /// Returns a part of a path with what is special in it written out.

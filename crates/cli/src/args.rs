@@ -1,5 +1,9 @@
 //! The command line.
 
+pub(crate) mod decisions;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, ffi::OsString, fmt::Display, path::PathBuf, str::FromStr};
 
 use clap::{
@@ -8,6 +12,9 @@ use clap::{
 };
 use domain::{EnvName, HeaderName, HostPort, PrincipalName, ServerSlug, ToolRule};
 
+use self::decisions::{
+    AllowTools, ApprovalsCommand, GrantsCommand, PolicyCommand, ReviewArgs, ToolChangesWord,
+};
 use crate::config::{Form, SETTINGS, size_of};
 
 /// Use MCP servers without trusting them: each runs in a sandbox that has no network.
@@ -44,6 +51,21 @@ pub(crate) enum Command {
         #[arg(required = true, num_args = 1..=3, value_name = "SERVER TOOL JSON")]
         words: Vec<String>,
     },
+    /// Look at the tools of a server that nobody has looked at, or that have changed; decide
+    ///
+    /// Without a decision nothing is changed.
+    Review(ReviewArgs),
+    /// Calls that wait for you
+    Approvals {
+        #[command(subcommand)]
+        command: Option<ApprovalsCommand>,
+    },
+    /// Permissions that you have given for calls
+    #[command(subcommand)]
+    Grants(GrantsCommand),
+    /// Rules about many tools at once
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Carry MCP between standard input and output and the running program
     Connect(ConnectArgs),
     /// Tokens by which clients get in
@@ -129,6 +151,11 @@ pub(crate) enum ServersCommand {
     Allow { server: String, host: HostPort },
     /// Let it no longer reach a host
     Disallow { server: String, host: HostPort },
+    /// Say what happens when its tools are others than those that you have agreed to
+    ToolChanges {
+        server: String,
+        changes: ToolChangesWord,
+    },
     /// Headers that go with each request to a remote server
     #[command(subcommand)]
     Header(HeaderCommand),
@@ -234,6 +261,9 @@ pub(crate) struct AddArgs {
     /// What to do where packages want to run scripts of their own while they are installed
     #[arg(long, default_value = "ask")]
     pub(crate) build_scripts: BuildScripts,
+    /// Which of its tools may be called unasked from the start, without a look at them
+    #[arg(long, default_value = "none")]
+    pub(crate) allow_tools: AllowTools,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
 }
@@ -505,95 +535,4 @@ fn millis(text: &str) -> Result<u64, String> {
     let duration = crate::config::duration_of(text);
     let duration = duration.ok_or_else(|| "it has to be a time like `60s`".to_owned())?;
     u64::try_from(duration.as_millis()).map_err(|_| "it is too long".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> Vec<OsString> {
-        text.split(' ').map(OsString::from).collect()
-    }
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        command().debug_assert();
-        ConnectCli::command().debug_assert();
-    }
-
-    #[test]
-    fn settings_can_stand_before_a_command_and_after_it() {
-        for text in [
-            "archestra --listen 127.0.0.1:1 --data-dir /x --allow-remote",
-            "archestra --data-dir /x serve --listen 127.0.0.1:1 --allow-remote=true",
-            "archestra serve --allow-remote --listen=127.0.0.1:1 --data-dir /x",
-        ] {
-            let (_, flags) = parse(words(text)).unwrap();
-            let flags: Vec<_> = flags.by_key.into_iter().collect();
-            let expected = [
-                ("allow_remote", vec!["true".to_owned()]),
-                ("data_dir", vec!["/x".to_owned()]),
-                ("listen", vec!["127.0.0.1:1".to_owned()]),
-            ];
-            assert_eq!(flags, expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn folders_have_an_access() {
-        let folder = |text: &str| {
-            let it = super::folder(text)?;
-            Ok::<_, String>((it.host.display().to_string(), it.inside, it.is_writable))
-        };
-        assert_eq!(folder("/a:/b"), Ok(("/a".into(), "/b".into(), false)));
-        assert_eq!(folder("/a:/b:rw"), Ok(("/a".into(), "/b".into(), true)));
-        assert_eq!(
-            folder("/a:c:/b:ro"),
-            Ok(("/a:c".into(), "/b".into(), false))
-        );
-        assert!(folder("/a").is_err());
-        assert!(folder("/a:b").is_err());
-    }
-
-    #[test]
-    fn what_follows_the_dashes_is_the_servers() {
-        let text = "archestra servers add npm:x --arg=-v --env A=b=c -- --root /data";
-        let (cli, _) = parse(words(text)).unwrap();
-        let Some(Command::Servers(ServersCommand::Add(add))) = cli.command else {
-            panic!("it is `servers add`");
-        };
-        assert_eq!(add.args, ["-v"]);
-        assert_eq!(add.more_args, ["--root", "/data"]);
-        assert_eq!(add.env[0].1, "b=c");
-    }
-
-    #[test]
-    fn headers_are_names_that_may_be_set() {
-        let check = |text: &str| match parse(words(text)) {
-            Ok((
-                Cli {
-                    command: Some(Command::Servers(ServersCommand::Add(add))),
-                    ..
-                },
-                _,
-            )) => {
-                format!("{:?} {:?}", add.header, add.header_from_env)
-            }
-            Ok(_) => "something else".to_owned(),
-            Err(err) => err.kind().to_string(),
-        };
-        let shown = check("archestra servers add https://x --header X-A --header-from-env B=C");
-        assert_eq!(
-            shown,
-            r#"[HeaderName { text: "x-a" }] [(HeaderName { text: "b" }, "C")]"#
-        );
-        for wrong in ["--header Host", "--header A:b", "--header-from-env B"] {
-            let text = format!("archestra servers add https://x {wrong}");
-            assert_eq!(
-                check(&text),
-                "invalid value for one of the arguments",
-                "{wrong}"
-            );
-        }
-    }
 }

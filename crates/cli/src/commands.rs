@@ -1,19 +1,29 @@
 //! The commands that talk to the running program, and those that need none.
 
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod image;
 pub(crate) mod open;
+pub(crate) mod policy;
+pub(crate) mod review;
 pub(crate) mod servers;
 pub(crate) mod servers_add;
 mod servers_header;
+mod shown;
 pub(crate) mod token;
 pub(crate) mod tools;
 
-use std::{future::Future, process::ExitCode};
+use std::{
+    future::Future,
+    io::{BufRead as _, IsTerminal as _},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
+
+use crate::output;
 
 /// Runs a command on one thread.
 pub(crate) fn block_on(
@@ -26,6 +36,19 @@ pub(crate) fn block_on(
     let result = runtime.block_on(command);
     runtime.shutdown_background();
     result
+}
+
+/// Asks a person at a terminal. Elsewhere, who has written the command has said so.
+fn confirmed(question: &str) -> anyhow::Result<bool> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(true);
+    }
+    output::note(format!("{question} [y/N]"));
+    let mut answer = String::new();
+    let read = stdin.lock().read_line(&mut answer);
+    read.context("cannot read standard input")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Returns a text of an answer, empty where there is none.

@@ -3,7 +3,7 @@
 //! ```text
 //! args ──> config ──> serve     the program itself: parts, sockets, signals, drain
 //!      │         └──> image, doctor, config
-//!      ├──> target ──> api ──> servers, tools, call, token, open
+//!      ├──> target ──> api ──> servers, tools, call, approvals, policy, token, open
 //!      └──> target ──> connect  stdio to HTTP, for clients that speak only stdio
 //! ```
 //!
@@ -103,6 +103,18 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
             server.as_ref(),
             json,
         )),
+        Some(Command::Review(args)) => {
+            commands::block_on(commands::review::run(&finder(), args, json))
+        }
+        Some(Command::Approvals { command }) => {
+            commands::block_on(commands::approvals::run(&finder(), command, json))
+        }
+        Some(Command::Grants(command)) => {
+            commands::block_on(commands::approvals::run_grants(&finder(), command, json))
+        }
+        Some(Command::Policy(command)) => {
+            commands::block_on(commands::policy::run(&finder(), command, json))
+        }
         Some(Command::Call { words }) => {
             commands::block_on(commands::tools::call(&finder(), &words, json))
         }

@@ -48,6 +48,11 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) {
     }
 }
 
+/// Writes out what a person does not see, so that nothing hides in a text of others.
+pub(crate) fn visible(text: &str) -> String {
+    harmless(&domain::show_hidden(text))
+}
+
 /// Replaces what would move a terminal's cursor or colour it: texts of servers are not ours.
 pub(crate) fn harmless(text: &str) -> String {
     let replace = |it: char| match it {

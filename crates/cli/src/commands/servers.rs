@@ -44,6 +44,12 @@ pub(crate) async fn run(
             api.post(&of(&server, "/consent"), Some(&body)).await?;
             return servers_add::wait(&mut api, &server, &wait, as_json).await;
         }
+        ServersCommand::ToolChanges { server, changes } => {
+            let changes = changes.as_str();
+            let body = json!({ "changes": changes });
+            api.put_body(&of(&server, "/tool-changes"), &body).await?;
+            (server, format!("is set to {changes} when its tools change"))
+        }
         ServersCommand::Header(command) => {
             return servers_header::run(&mut api, command, as_json).await;
         }
@@ -154,6 +160,15 @@ async fn show(api: &mut Api, server: &str, as_json: bool) -> anyhow::Result<Exit
     line("state", text(&server["status"], "state"));
     line("reason", text(&server["status"], "reason"));
     line("tools", &server["tools"].to_string());
+    if server["tools_waiting"] != 0 {
+        let slug = text(&server, "slug");
+        let waiting = &server["tools_waiting"];
+        line(
+            "to look at",
+            &format!("{waiting}, with `archestra review {slug}`"),
+        );
+    }
+    line("on changes", text(&server, "tool_changes"));
     line(
         "at",
         &format!("http://{}{}", api.target().address, text(&server, "path")),

@@ -15,8 +15,8 @@ use tokio::time::sleep;
 
 use crate::{
     api::Api,
-    args::{AddArgs, BuildScripts, Isolation, WaitArgs},
-    commands::{list, servers::of, text},
+    args::{AddArgs, BuildScripts, Isolation, WaitArgs, decisions::AllowTools},
+    commands::{list, review, servers::of, text},
     output,
 };
 
@@ -24,6 +24,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Adds a server and waits for it.
 pub(super) async fn add(api: &mut Api, args: AddArgs, as_json: bool) -> anyhow::Result<ExitCode> {
+    if args.wait.no_wait && args.allow_tools != AllowTools::None {
+        bail!("`--allow-tools` waits until the tools are known; leave out `--no-wait`");
+    }
     let secrets = secrets(&args)?;
     let headers = values(&args.header, &args.header_from_env)?;
     let body = body(&args, &secrets, &headers)?;
@@ -39,11 +42,32 @@ pub(super) async fn add(api: &mut Api, args: AddArgs, as_json: bool) -> anyhow::
         }
         return Ok(ExitCode::SUCCESS);
     }
-    wait(api, &slug, &args.wait, as_json).await
+    if args.allow_tools == AllowTools::None {
+        return wait(api, &slug, &args.wait, as_json).await;
+    }
+    let code = installed(api, &slug, &args.wait, as_json).await?;
+    review::after_adding(api, &slug, args.allow_tools).await?;
+    Ok(code)
+}
+
+/// Waits until a server is installed, and says what is to be done about its tools.
+pub(super) async fn wait(
+    api: &mut Api,
+    slug: &str,
+    wait: &WaitArgs,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    let code = installed(api, slug, wait, as_json).await?;
+    if !wait.no_wait {
+        output::note(format!(
+            "its tools ask before each call until you have looked at them: `archestra review {slug}`"
+        ));
+    }
+    Ok(code)
 }
 
 /// Waits until a server is installed, and shows the steps. The exit code is 1 where it fails.
-pub(super) async fn wait(
+async fn installed(
     api: &mut Api,
     slug: &str,
     wait: &WaitArgs,

@@ -39,7 +39,8 @@ pub(crate) async fn list_tools(
         output::note("no tools; `archestra servers list` says how the servers are");
     } else {
         let rows: Vec<_> = tools.iter().map(|it| row(it)).collect();
-        output::table(&["SERVER", "TOOL", "NAME AMONG ALL", "DESCRIPTION"], &rows);
+        let header = ["SERVER", "TOOL", "NAME AMONG ALL", "SET TO", "DESCRIPTION"];
+        output::table(&header, &rows);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -55,9 +56,10 @@ fn row(tool: &Value) -> Vec<String> {
         text(tool, "server"),
         text(tool, "name"),
         text(tool, "advertised"),
+        tool["setting"].as_str().unwrap_or("(not looked at)"),
         &short,
     ];
-    fields.iter().map(|it| output::harmless(it)).collect()
+    fields.map(output::visible).to_vec()
 }
 
 /// Calls a tool and shows its result.

@@ -5,6 +5,7 @@
 mod audit;
 mod bed;
 mod connect;
+mod decisions;
 mod gateway;
 mod serve;
 mod usage;
