@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     World,
+    client::http,
     counts::new_command,
     wait_for,
     world::{archestra, world},
@@ -245,9 +246,87 @@ impl Program {
         text + &String::from_utf8_lossy(&output.stdout)
     }
 
-    /// Adds a server and waits until it is installed and its tools are known.
+    /// Adds a server, waits until it is installed and its tools are known, and allows them all.
     #[track_caller]
     pub fn add(&self, args: &[&str]) {
+        let slug = self.add_unreviewed(args);
+        self.look_at_tools(&slug, "allow");
+    }
+
+    /// Looks at all tools that a server has now, and sets them to `allow`, `ask` or `deny`.
+    #[track_caller]
+    pub fn look_at_tools(&self, slug: &str, setting: &str) {
+        let path = format!("/api/v1/servers/{slug}/tools");
+        let reviews = self.api("GET", &path, &Value::Null);
+        let tools = reviews["tools"].as_array().expect("a server has tools");
+        let told = tools.iter().filter(|it| it["told"].is_object());
+        let looked_at = told
+            .map(|it| json!({ "tool": it["name"], "pin": it["told"]["pin"], "setting": setting }));
+        let body = json!({ "tools": looked_at.collect::<Vec<Value>>() });
+        self.api("POST", &format!("{path}/look"), &body);
+    }
+
+    /// Asks the API for something, as a person, and returns the JSON; null where there is none.
+    ///
+    /// # Panics
+    ///
+    /// When it is refused.
+    #[track_caller]
+    pub fn api(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.try_api(method, path, body);
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {answer}"
+        );
+        answer
+    }
+
+    /// As [`api`](Self::api), with the status that it was answered with.
+    pub fn try_api(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let bearer = format!("Bearer {}", self.owner_token());
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        let body = match body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        let answer = http(&self.address(), method, path, &headers, body.as_bytes());
+        let answer = answer.expect("the program answers");
+        let json = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        (answer.status, json)
+    }
+
+    /// Waits until a request for approval of a tool is open, and returns it.
+    #[track_caller]
+    pub fn open_approval(&self, tool: &str) -> Value {
+        wait_for(
+            &format!("somebody asks for `{tool}`"),
+            Duration::from_secs(30),
+            || {
+                let open = self.api("GET", "/api/v1/approvals?open=true", &Value::Null);
+                let open = open["approvals"].as_array()?.clone();
+                open.into_iter().find(|it| it["tool"] == tool)
+            },
+        )
+    }
+
+    /// Decides about a request for approval, as a person who has seen it.
+    #[track_caller]
+    pub fn decide(&self, approval: &Value, decision: &Value) -> (u16, Value) {
+        let id = approval["id"]
+            .as_str()
+            .expect("a request has an identifier");
+        let mut body = decision.clone();
+        body["pin"] = approval["pin"].clone();
+        self.try_api("POST", &format!("/api/v1/approvals/{id}/decide"), &body)
+    }
+
+    /// Adds a server and waits until it is installed and its tools are known, at which nobody has
+    /// looked then. Returns its slug.
+    #[track_caller]
+    pub fn add_unreviewed(&self, args: &[&str]) -> String {
         let mut all = vec!["servers", "add"];
         all.extend(args);
         let added = self.json(&all);
@@ -263,6 +342,7 @@ impl Program {
                 (shown["tools"].as_u64() > Some(0)).then_some(())
             },
         );
+        slug
     }
 
     /// Calls a tool by the command line and returns the text of its answer.

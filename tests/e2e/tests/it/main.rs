@@ -4,6 +4,7 @@
 
 mod chaos;
 mod clients;
+mod decisions;
 mod failures;
 mod installs;
 mod models;
