@@ -11,6 +11,15 @@ export interface Screen {
   act?: (page: Page) => Promise<unknown>;
 }
 
+const PASTED = `{
+  "mcpServers": {
+    "time": { "command": "uvx", "args": ["mcp-server-time"] },
+    "notion": { "url": "https://mcp.notion.example/mcp", "headers": { "Authorization": "Bearer x" } },
+    "mine": { "command": "node", "args": ["dist/index.js"] },
+    "<b>bold</b>\u202e": { "command": "docker", "args": ["run", "mcp/time"] }
+  }
+}`;
+
 export const SCREENS: readonly Screen[] = [
   { name: "components", path: "/components", sizes: [400, 1280] },
   { name: "home", path: "/", sizes: [400, 1280] },
@@ -70,6 +79,31 @@ export const SCREENS: readonly Screen[] = [
     ready: "text=Allow once",
     act: (page) => page.getByRole("button", { name: /^Model:/ }).click(),
   },
+  { name: "servers", path: "/servers", sizes: [400, 1280, 2560], ready: "text=Not installed" },
+  { name: "servers-empty", path: "/servers?demo=empty", ready: "text=There is no server yet" },
+  { name: "servers-slow", path: "/servers?demo=slow" },
+  { name: "servers-failing", path: "/servers?demo=failing", ready: "text=Try again" },
+  { name: "add", path: "/servers/add", sizes: [400, 1280, 2560] },
+  {
+    name: "add-review",
+    path: "/servers/add",
+    sizes: [400, 1280],
+    act: async (page) => {
+      const field = page.getByLabel("Package or command", { exact: true });
+      await field.fill("GITHUB_TOKEN=x npx -y github-mcp-server@0.24.1 --read-only /home/mira/src");
+      await page.keyboard.press("Enter");
+      await page.getByLabel("Host and port").fill("api.github.com");
+      await page.keyboard.press("Enter");
+    },
+  },
+  { name: "add-address", path: "/servers/add?way=address" },
+  {
+    name: "add-paste",
+    path: "/servers/add?way=paste",
+    sizes: [400, 1280],
+    act: (page) => page.getByLabel("Configuration").fill(PASTED),
+  },
+  { name: "add-again", path: "/servers/add?from=github", ready: "text=Install GitHub again?" },
   { name: "away", path: "/?demo=away", sizes: [400, 1280], ready: "[role=alertdialog]" },
   { name: "signed-out", path: "/?demo=signed-out", sizes: [400, 1280] },
 ];

@@ -1,9 +1,7 @@
-import { PageBody, PageTitle } from "@/components/page";
+import { useSearch } from "@tanstack/react-router";
+import { AddServerPage } from "@/features/servers/add-page";
 
-export default function AddServerPage() {
-  return (
-    <PageBody>
-      <PageTitle>AddServer</PageTitle>
-    </PageBody>
-  );
+export default function AddServerRoute() {
+  const { way, package: given, from } = useSearch({ from: "/servers/add" });
+  return <AddServerPage way={way} package={given} from={from} />;
 }

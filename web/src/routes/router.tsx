@@ -38,12 +38,23 @@ const servers = createRoute({
   component: lazyRouteComponent(() => import("./servers")),
 });
 
+interface AddSearch {
+  way?: string;
+  package?: string;
+  /** The server that is to be changed. */
+  from?: string;
+}
+
 const addServer = createRoute({
   getParentRoute: () => root,
   path: "/servers/add",
-  validateSearch: (search: Record<string, unknown>): { way?: string; package?: string } => {
-    const [way, name] = [text(search.way), text(search.package)];
-    return { ...(way ? { way } : {}), ...(name ? { package: name } : {}) };
+  validateSearch: (search: Record<string, unknown>): AddSearch => {
+    const [way, name, from] = [text(search.way), text(search.package), text(search.from)];
+    return {
+      ...(way ? { way } : {}),
+      ...(name ? { package: name } : {}),
+      ...(from ? { from } : {}),
+    };
   },
   component: lazyRouteComponent(() => import("./add-server")),
 });

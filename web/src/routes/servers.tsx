@@ -1,9 +1,5 @@
-import { PageBody, PageTitle } from "@/components/page";
+import { ServersPage } from "@/features/servers/servers-page";
 
-export default function ServersPage() {
-  return (
-    <PageBody>
-      <PageTitle>Servers</PageTitle>
-    </PageBody>
-  );
+export default function ServersRoute() {
+  return <ServersPage />;
 }
