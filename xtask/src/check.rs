@@ -22,10 +22,11 @@ use crate::{
     },
     command::{cargo, command, find, in_ci, output, run, show},
     packages, peers,
+    web::{self, Web},
 };
 
 /// The parts, in the order in which they run: what fails fast comes first.
-const PARTS: &[&str] = &["fmt", "clippy", "deny", "tests", "doc", "e2e"];
+const PARTS: &[&str] = &["fmt", "web", "clippy", "deny", "tests", "doc", "e2e"];
 /// The package with the end-to-end tests.
 const E2E: &str = "e2e";
 /// The version that is installed where there is no cargo-deny.
@@ -39,6 +40,7 @@ pub(crate) fn check(cache: &Cache, names: &[&str]) -> anyhow::Result<ExitCode> {
     let mut suite = Suite {
         cache,
         env: BTreeMap::new(),
+        web: None,
         built: None,
     };
     let asked_for = |name: &&&str| names.is_empty() || names.contains(*name);
@@ -66,6 +68,7 @@ struct Suite<'a> {
     cache: &'a Cache,
     /// What every program that we start is told.
     env: BTreeMap<&'static str, PathBuf>,
+    web: Option<Web>,
     built: Option<Built>,
 }
 
@@ -77,12 +80,16 @@ impl Suite<'_> {
         }
         let bridge = bridge::build(self.cache)?;
         self.env.insert("ARCHESTRA_BRIDGE", bridge);
+        let web = web::build(self.cache)?;
+        self.env.insert("ARCHESTRA_WEB", web.dist());
+        self.web = Some(web);
         Ok(())
     }
 
     fn part(&mut self, name: &str) -> anyhow::Result<(Outcome, Counts)> {
         match name {
             "fmt" => self.passes(cargo().args(["fmt", "--all", "--check"])),
+            "web" => self.web(),
             "clippy" => self.passes(
                 cargo()
                     .args(["clippy", "--workspace", "--all-targets", "--locked"])
@@ -96,6 +103,12 @@ impl Suite<'_> {
             "doc" => self.counted(cargo().args(["test", "--workspace", "--doc", "--locked"])),
             _ => self.e2e(),
         }
+    }
+
+    /// Types, lint and unit tests of the UI.
+    fn web(&self) -> anyhow::Result<(Outcome, Counts)> {
+        let web = self.web.as_ref().context("the UI that was built before")?;
+        self.counted(web.script("check").env("NO_COLOR", "1"))
     }
 
     fn deny(&self) -> anyhow::Result<(Outcome, Counts)> {

@@ -3,7 +3,9 @@
 //! ```text
 //! make run | test | bench ──> xtask ──> packages   what the machine lacks (apt)
 //!                                  ├──> cache      folders outside the checkout
-//!                                  ├──> program    `archestra`, and the bridge in it
+//!                                  ├──> program    `archestra`, and what it carries:
+//!                                  │      ├──> bridge  the program in each sandbox
+//!                                  │      └──> web     the UI
 //!                                  ├──> peers      clients of others, for the tests
 //!                                  ├──> fixtures   the scripted model, as a process
 //!                                  └──> run, check, bench, install
@@ -37,6 +39,7 @@ mod program;
 mod run;
 #[cfg(test)]
 mod tidy;
+mod web;
 
 use std::process::ExitCode;
 
@@ -46,13 +49,14 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   run [--release] [-- ARGS]  install what is missing, build, and start `archestra serve ARGS`
-  test [PART...]             all checks and tests, or some parts of them: fmt, clippy, deny,
-                             tests, doc, e2e
+  test [PART...]             all checks and tests, or some parts of them: fmt, web, clippy,
+                             deny, tests, doc, e2e
   bench [TABLE...]           measure, all or some: sizes, line, start, memory, stdio, hop, lists,
                              first, connect
   fixtures [--port N]        run the scripted model, to see the program without a real one
   install                    put a release build into `~/.local/bin`
   bridge                     build the bridge, put it where `cargo build` looks for it, print its path
+  web                        build the UI, put it where `cargo build` looks for it, print its path
   peers                      prepare the clients that the tests use, and print where they are
   tidy                       only the checks of the code base that no compiler makes
 ";
@@ -86,6 +90,12 @@ fn dispatch(args: &[&str]) -> anyhow::Result<ExitCode> {
         "bridge" => {
             let built = bridge::build(&Cache::open()?)?;
             println!("{}", bridge::put_into_checkout(&built)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        "web" => {
+            packages::ensure(packages::WEB)?;
+            let built = web::build(&Cache::open()?)?;
+            println!("{}", web::put_into_checkout(&built)?.display());
             Ok(ExitCode::SUCCESS)
         }
         "peers" => {

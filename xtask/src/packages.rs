@@ -13,7 +13,7 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
-/// What it takes to run servers, and to make the image that they run in.
+/// What it takes to build the UI, to run servers, and to make the image that they run in.
 pub(crate) const RUN: &[Need] = &[
     need("podman", || find("podman").is_some()),
     need("runc", has_runtime),
@@ -28,6 +28,12 @@ pub(crate) const RUN: &[Need] = &[
     need("ca-certificates", || Path::new("/etc/ssl/certs").is_dir()),
 ];
 
+/// What it takes to build the UI.
+pub(crate) const WEB: &[Need] = &[
+    need("npm", || find("npm").is_some()),
+    need("nodejs", || find("node").is_some()),
+];
+
 /// What it takes to prepare the tests' clients.
 pub(crate) const PEERS: &[Need] = &[
     need("npm", || find("npm").is_some()),
@@ -40,6 +46,7 @@ pub(crate) const PEERS: &[Need] = &[
 
 /// What the tests need beyond [`RUN`] and [`PEERS`].
 pub(crate) const TEST: &[Need] = &[
+    need("chromium", || find("chromium").is_some()),
     need("git", || find("git").is_some()),
     need("passwd", || find("useradd").is_some()),
     need("postgresql", has_postgresql),

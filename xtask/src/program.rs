@@ -1,4 +1,4 @@
-//! The program itself, with the bridge that it carries.
+//! The program itself, with the bridge and the UI that it carries.
 
 use std::{fs, path::PathBuf};
 
@@ -8,6 +8,7 @@ use crate::{
     bridge,
     cache::Cache,
     command::{cargo, run},
+    web,
 };
 
 /// How much cargo optimises.
@@ -24,9 +25,10 @@ pub(crate) struct Programs {
     pub(crate) bridge: PathBuf,
 }
 
-/// Builds the bridge and the program that carries it.
+/// Builds the bridge, the UI and the program that carries them.
 pub(crate) fn build(cache: &Cache, profile: Profile) -> anyhow::Result<Programs> {
     let bridge = bridge::build(cache)?;
+    let web = web::build(cache)?.dist();
     let mut build = cargo();
     build.args(["build", "--locked", "-p", "cli", "--bin", "archestra"]);
     let folder = match profile {
@@ -36,7 +38,8 @@ pub(crate) fn build(cache: &Cache, profile: Profile) -> anyhow::Result<Programs>
             "release"
         }
     };
-    run(cache.tell(&mut build).env("ARCHESTRA_BRIDGE", &bridge))?;
+    let carried = [("ARCHESTRA_BRIDGE", &bridge), ("ARCHESTRA_WEB", &web)];
+    run(cache.tell(&mut build).envs(carried))?;
     let archestra = cache.target_dir().join(folder).join("archestra");
     Ok(Programs { archestra, bridge })
 }

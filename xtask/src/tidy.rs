@@ -279,6 +279,8 @@ fn files() -> Vec<PathBuf> {
         "artifacts",
         "corpus",
         "coverage",
+        "dist",
+        "dist-demo",
         "node_modules",
         "target",
     ];

@@ -177,6 +177,11 @@ async fn welcome(
             "warning: this build carries no bridge, so no server can run in a sandbox; build with `make run`",
         );
     }
+    if parts::WEB.is_empty() {
+        output::note(
+            "warning: this build carries no UI, so the page says no more than that; build with `make run`",
+        );
+    }
     output::line(format!(
         "Open {link}\n(good once, within a minute; `archestra open` makes another)"
     ));

@@ -7,7 +7,8 @@
 //!                            ├─ /mcp, /mcp/{slug} ──> Gateway::post, listen, end_session
 //!                            ├─ /api/v1/… ──────────> one use case each
 //!                            ├─ /api/v1/events ─────> a WebSocket that reads the ring of events
-//!                            └─ /, /healthz, /readyz, /openapi.json
+//!                            ├─ /healthz, /readyz, /openapi.json
+//!                            └─ the UI's files, and its page at every other address
 //! ```
 //!
 //! A handler does four things and no more: it takes a request apart, calls one use case of
@@ -23,8 +24,8 @@
 //! API. It speaks to no database and to no sandbox.
 //!
 //! **Invariant:** nothing answers without a token or a session but `/healthz`, `/readyz`,
-//! `/openapi.json`, the page and its three files, and the exchange of a login link. `Host` and `Origin`
-//! are checked on all of them.
+//! `/openapi.json`, the files of the UI, and the exchange of a login link. `Host` and `Origin` are checked
+//! on all of them.
 //!
 //! **Invariant:** the value of a secret is in no answer; a token's and a link's are in the one answer
 //! that makes it.
@@ -67,6 +68,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use crate::error::ApiError;
 pub use crate::listen::{CONNECTIONS_MAX, LocalPort, serve};
+pub use crate::page::WebFile;
 
 /// What the operator has set about HTTP.
 #[derive(Debug, Clone)]
@@ -87,6 +89,8 @@ pub struct ServerSettings {
     /// Where the program answers, for people, for instance `http://127.0.0.1:3000`, without a slash
     /// at the end. The first one has the UI.
     pub addresses: Vec<String>,
+    /// The files of the UI; none where the program was built without it.
+    pub web: &'static [WebFile],
 }
 
 /// What all handlers share.
@@ -124,6 +128,7 @@ impl ServerSettings {
             events_incoming_bytes_max: 4 << 10,
             version,
             addresses,
+            web: &[],
         }
     }
 }
@@ -156,11 +161,9 @@ pub fn router(
             gate::callers_only,
         ));
     // As it is checked in: a test holds it to the code, and nobody waits for it to be made.
-    let open = with(open_routes())
-        .merge(page::router())
-        .route("/openapi.json", get(system::description));
+    let open = with(open_routes()).route("/openapi.json", get(system::description));
     api.merge(open)
-        .fallback(error::no_such_path)
+        .fallback(page::file_or_page)
         .layer(middleware::from_fn_with_state(app.clone(), gate::guard))
         .merge(mcp_endpoint::router())
         .with_state(app)

@@ -9,6 +9,7 @@ mod door;
 mod endpoint;
 mod events_socket;
 mod headers;
+mod page;
 mod upstream;
 
 use std::{
@@ -33,9 +34,30 @@ use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::{LocalPort, ServerSettings};
+use crate::{LocalPort, ServerSettings, WebFile};
 
 const HERE: &str = "127.0.0.1:3000";
+/// A small UI.
+const WEB: &[WebFile] = &[
+    WebFile {
+        path: "/assets/app-4fQ2.js",
+        bytes: b"export {};",
+        gzip: Some(b"compressed"),
+        hash: "aa",
+    },
+    WebFile {
+        path: "/index.html",
+        bytes: b"<!doctype html><title>Archestra</title>",
+        gzip: None,
+        hash: "bb",
+    },
+    WebFile {
+        path: "/theme.js",
+        bytes: b"let theme;",
+        gzip: None,
+        hash: "cc",
+    },
+];
 
 /// A program that runs, without its listeners.
 struct House {
@@ -117,6 +139,7 @@ impl House {
         let client = orchestrator.create_token(client, &person()).await.unwrap();
         let addresses = vec![format!("http://{HERE}"), "http://127.0.0.1:9000".to_owned()];
         let mut settings = ServerSettings::new("1.2.3", addresses);
+        settings.web = WEB;
         change(&mut settings);
         Self {
             router: crate::router(orchestrator.clone(), settings, shutdown.clone()),

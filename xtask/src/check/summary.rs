@@ -28,8 +28,13 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Reads `test result: ok. 3 passed; 0 failed; …`.
+    /// Reads what Rust's harness or Vitest says at the end.
     pub(super) fn parse(line: &str) -> Option<Self> {
+        Self::parse_rust(line).or_else(|| Self::parse_vitest(line))
+    }
+
+    /// Reads `test result: ok. 3 passed; 0 failed; …`.
+    fn parse_rust(line: &str) -> Option<Self> {
         let (_, rest) = line
             .trim()
             .strip_prefix("test result: ")?
@@ -41,6 +46,21 @@ impl Counts {
         Some(Self {
             passed: number("passed")?,
             failed: number("failed")?,
+        })
+    }
+
+    /// Reads `Tests  1 failed | 3 passed (4)`, where what is none is left out.
+    fn parse_vitest(line: &str) -> Option<Self> {
+        let rest = line.trim().strip_prefix("Tests ")?;
+        let (rest, all) = rest.trim().strip_suffix(')')?.rsplit_once(" (")?;
+        all.parse::<u64>().ok()?;
+        let number = |word: &str| {
+            let mut parts = rest.split('|').map(str::trim);
+            parts.find_map(|it| it.strip_suffix(word)?.trim().parse().ok())
+        };
+        Some(Self {
+            passed: number("passed").unwrap_or(0),
+            failed: number("failed").unwrap_or(0),
         })
     }
 }
@@ -104,7 +124,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_harness_own_lines_are_read_and_no_others() {
+    fn the_harnesses_own_lines_are_read_and_no_others() {
         let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.1s";
         assert_eq!(
             Counts::parse(line),
@@ -118,6 +138,15 @@ mod tests {
             None
         );
         assert_eq!(Counts::parse("test it ... ok"), None);
+        let counts = |passed, failed| Some(Counts { passed, failed });
+        let check = |line, expected| assert_eq!(Counts::parse(line), expected, "{line}");
+        check("      Tests  79 passed (79)", counts(79, 0));
+        check(
+            "Tests  2 failed | 77 passed | 1 skipped (80)",
+            counts(77, 2),
+        );
+        check(" Test Files  16 passed (16)", None);
+        check("Tests of mine passed (well)", None);
     }
 
     #[test]

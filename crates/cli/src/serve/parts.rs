@@ -16,7 +16,7 @@ use domain::{Clock, InstanceId};
 use egress::{CaBundle, EgressSettings, ProxySettings, Resolver, SystemResolver, find_ca_bundle};
 use orchestrator::{Directory, Parts, Registries, Settings, egress_for};
 use sandbox::{EgressFor, Podman, PodmanSettings, image::base_image_reference};
-use server::ServerSettings;
+use server::{ServerSettings, WebFile};
 use store::{AuditQueue, DataDir, Store};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,6 +25,8 @@ use crate::{
     serve::{bridge, http_client},
 };
 
+/// The UI, as the build script found it.
+pub(super) const WEB: &[WebFile] = include!(env!("ARCHESTRA_WEB_LIST"));
 /// Sockets have short paths; see [`PodmanSettings::run_dir`].
 const RUN_DIR_BYTES_MAX: usize = 90;
 
@@ -131,6 +133,7 @@ pub(super) fn server_settings(
     Ok(ServerSettings {
         request_bytes_max: config.request_bytes_max,
         allowed_hosts: allowed,
+        web: WEB,
         ..ServerSettings::new(env!("CARGO_PKG_VERSION"), addresses)
     })
 }

@@ -35,6 +35,24 @@ fn it_answers_and_its_files_are_for_its_owner_only() {
 }
 
 #[test]
+fn the_address_of_an_approval_is_a_page_with_or_without_the_ui() {
+    let bed = Bed::new();
+    let (_running, _) = bed.serve(&[]);
+    let address = bed.access()["address"].as_str().unwrap().to_owned();
+    let get = |path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/html\r\n");
+        http(&address, &format!("{head}Connection: close\r\n\r\n"))
+    };
+    let (status, page) = get("/approvals/apr_1");
+    assert!(matches!(status, 200 | 503), "{status}");
+    assert!(page.contains("<title>Archestra</title>"), "{page}");
+    // All that it names is carried, too.
+    for name in page.split('"').filter(|it| it.starts_with('/')) {
+        assert_eq!(get(name).0, 200, "{name}");
+    }
+}
+
+#[test]
 fn the_command_line_talks_to_it() {
     let bed = Bed::new();
     let (_running, _) = bed.serve(&[]);
