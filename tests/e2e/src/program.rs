@@ -215,9 +215,15 @@ impl Program {
     /// When it fails.
     #[track_caller]
     pub fn json(&self, args: &[&str]) -> Value {
+        self.json_with_input(args, "")
+    }
+
+    /// As [`json`](Self::json), with what the command reads from standard input.
+    #[track_caller]
+    pub fn json_with_input(&self, args: &[&str], input: &str) -> Value {
         let mut all = args.to_vec();
         all.push("--json");
-        let output = self.cli(&all);
+        let output = self.cli_with_input(&all, input);
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(
             output.status.success(),
@@ -327,9 +333,16 @@ impl Program {
     /// looked then. Returns its slug.
     #[track_caller]
     pub fn add_unreviewed(&self, args: &[&str]) -> String {
+        self.add_unreviewed_with_input(args, "")
+    }
+
+    /// As [`add_unreviewed`](Self::add_unreviewed), with the values that are read from standard
+    /// input.
+    #[track_caller]
+    pub fn add_unreviewed_with_input(&self, args: &[&str], input: &str) -> String {
         let mut all = vec!["servers", "add"];
         all.extend(args);
-        let added = self.json(&all);
+        let added = self.json_with_input(&all, input);
         let slug = added["slug"]
             .as_str()
             .unwrap_or_else(|| panic!("{added}"))

@@ -299,3 +299,60 @@ fn requests_outlive_the_end_of_the_program() {
     let said = client.call("echo", json!({ "text": "3" })).unwrap_err();
     assert!(said.contains("waiting for approval"), "{said}");
 }
+
+/// One program is the remote server of another, behind a token that is sealed in the other's vault.
+#[test]
+fn the_tools_of_a_remote_server_are_pinned_and_decided_on_like_all_others() {
+    let registry = Registry::start(&[]);
+    let far = unreviewed(&registry, "1s");
+    far.look_at_tools("misbehave", "allow");
+    far.json(&["servers", "tool-changes", "misbehave", "follow"]);
+    let credential = format!("Bearer {}", far.token("near", &[]));
+    let near = Program::start_with(&ProgramOptions {
+        config: vec!["approval_wait = \"1s\"".to_owned()],
+        ..Default::default()
+    });
+    let url = format!("http://{}/mcp/misbehave", far.address());
+    near.add_unreviewed_with_input(
+        &[&url, "--name", "far", "--header", "Authorization"],
+        &format!("{credential}\n"),
+    );
+    let token = near.token("client", &[]);
+    let mut client = Client::connect(&near.address(), "/mcp/far", &token);
+    let echo = |client: &mut Client| client.call("echo", json!({ "text": "over there" }));
+    let said = echo(&mut client).unwrap_err();
+    assert!(said.contains("waiting for approval"), "{said}");
+    near.look_at_tools("far", "allow");
+    assert_eq!(echo(&mut client).unwrap(), "over there");
+
+    // What changes over there is kept away here.
+    client
+        .call("change-tool", json!({ "description": "another" }))
+        .unwrap();
+    wait_for("the change is seen", Duration::from_secs(20), || {
+        let listed = client.request("tools/list", json!({})).unwrap();
+        (!listed.to_string().contains("\"echo\"")).then_some(())
+    });
+    let said = echo(&mut client).unwrap_err();
+    assert!(
+        said.contains("has changed since somebody agreed to it"),
+        "{said}"
+    );
+    near.look_at_tools("far", "allow");
+    assert_eq!(echo(&mut client).unwrap(), "over there");
+
+    // The credential is seen by nobody here.
+    let secret = credential.trim_start_matches("Bearer ");
+    let audit = near.json(&["audit", "--tool", "echo"]).to_string();
+    let shown = near.json(&["servers", "show", "far"]).to_string();
+    for (what, text) in [("audit", audit), ("server", shown), ("log", near.log())] {
+        assert!(!text.contains(secret), "it is in the {what}: {text}");
+    }
+
+    // Without it, the server says what is wrong.
+    let set = ["servers", "header", "set", "far", "Authorization"];
+    let output = near.cli_with_input(&set, "Bearer arch_wrong\n");
+    assert!(output.status.success(), "{output:?}");
+    let said = echo(&mut client).unwrap_err();
+    assert!(said.contains("401"), "{said}");
+}
