@@ -13,7 +13,7 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use domain::{Caller, ServerSlug};
+use domain::{Caller, CallerKind, ServerSlug};
 use gateway::{Post, PostReply, Refusal, Scope};
 use mcp::{RpcError, code, message};
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,12 @@ async fn answer(app: &Shared, scope: Result<Scope, String>, request: Request) ->
         gate::check(app, &request, false).map_err(of_api)?;
         let caller = gate::caller_of_token(app, request.headers()).await;
         let caller = caller.map_err(|err| of_api(err.into()))?;
-        let caller = caller.ok_or_else(unauthorized)?;
+        let caller = Caller {
+            // What speaks MCP is a client, even with its owner's token, which `archestra connect`
+            // takes: that a model calls a tool is nobody's consent.
+            kind: CallerKind::Client,
+            ..caller.ok_or_else(unauthorized)?
+        };
         let scope = scope.map_err(|slug| {
             let reason = format!("there is no server `{slug}`");
             failure(StatusCode::NOT_FOUND, code::INVALID_REQUEST, reason)

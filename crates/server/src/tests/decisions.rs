@@ -289,6 +289,28 @@ async fn rules_are_made_listed_and_removed() {
 }
 
 #[tokio::test]
+async fn a_client_with_its_owners_token_has_nobodys_consent() {
+    let house = House::new().await;
+    let server = Fickle::new(json!([write("a")])).await;
+    server.add(&house).await;
+    // As `archestra connect` does where no token is given.
+    let house = House {
+        client: house.owner.clone(),
+        ..house
+    };
+    let deny = json!({ "decision": "deny", "reason": "who asks?" });
+    let (called, decided, approval) = call_and_decide(&house, deny).await;
+    assert_eq!(decided.status, StatusCode::OK, "{}", decided.body);
+    assert_eq!(approval["client"], "cli");
+    assert!(called.body.contains("who asks?"), "{}", called.body);
+    // The same token on the command line is the person's own hand.
+    let call = r#"{"server":"there","tool":"write"}"#;
+    let by_hand = house.owner("POST", "/api/v1/tools/call", call).await;
+    assert_eq!(by_hand.status, StatusCode::OK, "{}", by_hand.body);
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_call_waits_until_a_person_has_decided() {
     let house = House::new().await;
     let server = Fickle::new(json!([write("a")])).await;
