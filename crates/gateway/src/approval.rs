@@ -95,19 +95,26 @@ pub(crate) async fn permit(
         let open = match asked {
             Ok(Approval::Granted(grant)) => return (tool, Ok(Basis::Grant(grant))),
             Ok(Approval::Open(open)) => open,
-            Err(error) => return (tool, Err(Refused::asking(error))),
+            Err(error) => return (tool, Err(Refused::asking(error, why.to_basis()))),
         };
+        let id = open.id;
         let waiting =
             waiting.get_or_insert_with(|| Waiting::new(shared, &tool, params, origin, caller));
         if let Err(error) = waiting.wait(open, cancel).await {
-            return (tool, Err(Refused::asking(error)));
+            let basis = match error {
+                // What the request says has who decided, and why.
+                CallError::NotApproved { .. } => format!("approval {id}"),
+                _ => why.to_basis(),
+            };
+            return (tool, Err(Refused::asking(error, basis)));
         }
         // While a person thought about it, the server may have said something else of it.
         match tool.as_it_is_now(&shared.table.load()) {
             Some(now) => tool = now,
             None => {
                 let what = format!("there is no tool `{}` any more", tool.name);
-                return (tool, Err(Refused::asking(CallError::Unknown { what })));
+                let error = CallError::Unknown { what };
+                return (tool, Err(Refused::asking(error, why.to_basis())));
             }
         }
     }
@@ -121,11 +128,11 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    fn asking(error: CallError) -> Self {
+    fn asking(error: CallError, basis: String) -> Self {
         Self {
             error,
             decision: "asked",
-            basis: None,
+            basis: Some(basis),
         }
     }
 }

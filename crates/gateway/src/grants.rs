@@ -18,7 +18,7 @@ pub struct Grant {
 }
 
 /// Whose calls a permission covers, of those on behalf of its principal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GrantScope {
     /// Those of models in this chat.
     Chat(ChatId),
@@ -27,11 +27,15 @@ pub enum GrantScope {
     Everywhere,
 }
 
+/// All of them. However many there are, a call looks at those of its own tool, pin and scope.
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
-    by_server: HashMap<ServerId, HashMap<String, Vec<Grant>>>,
-    places: HashMap<GrantId, (ServerId, String)>,
+    by_id: HashMap<GrantId, Grant>,
+    // Invariant: each of `by_id` once, and nothing that is empty.
+    by_tool: HashMap<ServerId, HashMap<String, HashMap<ToolPin, ByScope>>>,
 }
+
+type ByScope = HashMap<GrantScope, Vec<GrantId>>;
 
 impl Grants {
     pub(crate) fn new(grants: impl IntoIterator<Item = Grant>) -> Self {
@@ -44,27 +48,34 @@ impl Grants {
 
     pub(crate) fn put(&mut self, grant: Grant) {
         self.remove(grant.id);
-        let place = (grant.server, grant.tool.clone());
-        self.places.insert(grant.id, place);
-        let of_server = self.by_server.entry(grant.server).or_default();
-        of_server.entry(grant.tool.clone()).or_default().push(grant);
+        let of_server = self.by_tool.entry(grant.server).or_default();
+        let of_tool = of_server.entry(grant.tool.clone()).or_default();
+        let of_pin = of_tool.entry(grant.pin.clone()).or_default();
+        of_pin.entry(grant.scope).or_default().push(grant.id);
+        self.by_id.insert(grant.id, grant);
     }
 
     pub(crate) fn remove(&mut self, id: GrantId) {
-        let Some((server, tool)) = self.places.remove(&id) else {
+        let Some(grant) = self.by_id.remove(&id) else {
             return;
         };
-        let Some(of_server) = self.by_server.get_mut(&server) else {
-            return;
-        };
-        if let Some(grants) = of_server.get_mut(&tool) {
-            grants.retain(|it| it.id != id);
-            if grants.is_empty() {
-                of_server.remove(&tool);
-            }
+        let present = "it is there for as long as the permission is in `by_id`";
+        let of_server = self.by_tool.get_mut(&grant.server).expect(present);
+        let of_tool = of_server.get_mut(&grant.tool).expect(present);
+        let of_pin = of_tool.get_mut(&grant.pin).expect(present);
+        let of_scope = of_pin.get_mut(&grant.scope).expect(present);
+        of_scope.retain(|it| *it != id);
+        if of_scope.is_empty() {
+            of_pin.remove(&grant.scope);
+        }
+        if of_pin.is_empty() {
+            of_tool.remove(&grant.pin);
+        }
+        if of_tool.is_empty() {
+            of_server.remove(&grant.tool);
         }
         if of_server.is_empty() {
-            self.by_server.remove(&server);
+            self.by_tool.remove(&grant.server);
         }
     }
 
@@ -76,24 +87,36 @@ impl Grants {
         tool: &str,
         pin: &ToolPin,
     ) -> Option<GrantId> {
-        let grants = self.by_server.get(&server)?.get(tool)?;
-        let mut covering = grants
-            .iter()
-            .filter(|it| it.pin == *pin && it.covers(caller));
-        covering.next().map(|it| it.id)
+        let mut in_scope = self.in_scope(caller, server, tool, pin);
+        let covering = in_scope.find(|it| it.principal == caller.principal);
+        covering.map(|it| it.id)
+    }
+
+    /// Returns the permissions for a tool whose scope such a caller is in, whoever has given them.
+    fn in_scope(
+        &self,
+        caller: &Caller,
+        server: ServerId,
+        tool: &str,
+        pin: &ToolPin,
+    ) -> impl Iterator<Item = &Grant> {
+        let of_tool = self.by_tool.get(&server).and_then(|it| it.get(tool));
+        let of_pin = of_tool.and_then(|it| it.get(pin));
+        let ids = GrantScope::of(caller).filter_map(move |scope| of_pin?.get(&scope));
+        ids.flatten().filter_map(|id| self.by_id.get(id))
     }
 }
 
-impl Grant {
-    fn covers(&self, caller: &Caller) -> bool {
-        let is_in_scope = match self.scope {
-            GrantScope::Chat(chat) => caller.kind == CallerKind::Chat && caller.chat == Some(chat),
-            GrantScope::Client(token) => {
-                caller.kind == CallerKind::Client && caller.token == Some(token)
-            }
-            GrantScope::Everywhere => true,
+impl GrantScope {
+    /// Returns the scopes that a caller is in.
+    fn of(caller: &Caller) -> impl Iterator<Item = Self> + use<> {
+        let own = match caller.kind {
+            CallerKind::Person => None,
+            CallerKind::Client => caller.token.map(Self::Client),
+            // A client that names a chat is not the model in it.
+            CallerKind::Chat => caller.chat.map(Self::Chat),
         };
-        self.principal == caller.principal && is_in_scope
+        own.into_iter().chain([Self::Everywhere])
     }
 }
 
@@ -170,21 +193,38 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_permissions_are_looked_up_by_their_tool() {
-        let many = (0..10_000).map(|number| Grant {
+    fn of_ten_thousand_permissions_a_call_looks_at_its_own() {
+        let of_tools = (0..5_000).map(|number| Grant {
             tool: format!("tool-{number}"),
             ..grant(number, GrantScope::Everywhere)
         });
-        let mut grants = Grants::new(many);
-        let client = caller(CallerKind::Client);
-        let found = |grants: &Grants, tool: &str| grants.find(&client, id(1), tool, &pin("a"));
-        assert_eq!(found(&grants, "tool-9999"), Some(id(9_999)));
-        assert_eq!(grants.by_server[&id(1)]["tool-77"].len(), 1);
-        grants.remove(id(9_999));
-        assert_eq!(found(&grants, "tool-9999"), None);
-        for number in 0..9_999 {
+        // And as many for one tool: of chats, of clients, and of what it was before.
+        let of_one = (5_000..10_000).map(|number| match number % 3 {
+            0 => grant(number, GrantScope::Chat(id(number))),
+            1 => grant(number, GrantScope::Client(id(number))),
+            _ => Grant {
+                pin: pin(&number.to_string()),
+                ..grant(number, GrantScope::Everywhere)
+            },
+        });
+        let mut grants = Grants::new(of_tools.chain(of_one));
+        let client = Caller {
+            token: Some(id(5_002)),
+            ..caller(CallerKind::Client)
+        };
+        let looked_at = |grants: &Grants, caller: &Caller, tool: &str| {
+            grants.in_scope(caller, id(1), tool, &pin("a")).count()
+        };
+        assert_eq!(looked_at(&grants, &client, "read"), 1);
+        assert_eq!(looked_at(&grants, &client, "tool-4999"), 1);
+        assert_eq!(looked_at(&grants, &caller(CallerKind::Chat), "read"), 0);
+        let found = |grants: &Grants| grants.find(&client, id(1), "read", &pin("a"));
+        assert_eq!(found(&grants), Some(id(5_002)));
+        grants.remove(id(5_002));
+        assert_eq!(found(&grants), None);
+        for number in 0..10_000 {
             grants.remove(id(number));
         }
-        assert!(grants.by_server.is_empty() && grants.places.is_empty());
+        assert!(grants.by_tool.is_empty() && grants.by_id.is_empty());
     }
 }

@@ -140,6 +140,16 @@ impl Why {
             Self::NothingAllows => "nothing says that this tool may be called unasked",
         }
     }
+
+    /// Returns the form that stands in the audit.
+    pub fn to_basis(self) -> String {
+        match self {
+            Self::NotLookedAt => "not looked at".to_owned(),
+            Self::Setting => "setting".to_owned(),
+            Self::Rule(id) => format!("rule {id}"),
+            Self::NothingAllows => "nothing allows it".to_owned(),
+        }
+    }
 }
 
 impl Because {

@@ -189,6 +189,8 @@ async fn ask(shared: &Arc<Shared>, call: &AskedCall<'_>) -> Result<Approval, Err
         server_slug: Some(call.slug.to_string()),
         tool: Some(call.tool.to_owned()),
         pin: Some(call.pin.to_string()),
+        decision: Some("asked".into()),
+        basis: Some(call.why.to_basis().into()),
         detail: Some(serde_json::json!({ "approval": new.id, "why": new.why })),
         ..AuditEvent::new(now, "approval.ask")
     };

@@ -161,7 +161,6 @@ impl Orchestrator {
         tasks.spawn(access::keep_last_used(shared.clone()));
         tasks.spawn(records::keep_bounded(shared.clone()));
         tasks.spawn(approvals::keep_bounded(shared.clone()));
-        tasks.spawn(records::keep_bounded(shared.clone()));
         tasks.spawn(news::publish(shared.clone()));
         tasks.spawn(providers::keep_looking(shared.clone()));
         install::resume(&shared).await?;

@@ -63,7 +63,7 @@ async fn a_call_waits_for_a_person_and_is_made_when_it_is_approved() {
     expect!["the call of `echo` of `a` was not approved: not now"].assert_eq(&said.1);
     assert!(said.0);
     bed.records
-        .wait_for("after a/echo asked not_approved")
+        .wait_for("after a/echo asked (approval 00000000-0000-0000-0000-000000000002) not_approved")
         .await;
     bed.end().await;
 }
@@ -154,7 +154,9 @@ async fn a_client_that_gives_up_while_it_waits_calls_nothing() {
         .await;
     waiting.await.unwrap();
     bed.approvals.decide(Verdict::Approved, 1);
-    bed.records.wait_for("after a/echo asked cancelled").await;
+    bed.records
+        .wait_for("after a/echo asked (nothing allows it) cancelled")
+        .await;
     assert_eq!(bed.connect.begun(), 0);
     bed.end().await;
 }

@@ -1,34 +1,15 @@
 //! Against the scripted model, which speaks both APIs.
 
-use std::{sync::Arc, time::Duration};
-
 use agent::{ModelErrorKind, ProviderKind};
 use domain::PrincipalName;
-use rustls::{ClientConfig, RootCertStore};
 use scripted_model::{DEMO, Options, ScriptedModel};
 use store::ModelDefault;
 
 use super::{AddProvider, ProviderChange, ProviderDetails};
 use crate::{
-    Error, Parts,
-    tests::bed::{House, person},
+    Error,
+    tests::bed::{House, person, reach_out},
 };
-
-/// A client that trusts nobody and knows no proxy.
-fn reach_out(parts: &mut Parts) {
-    parts.http = Box::new(|_| {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls);
-        client.no_proxy().build().unwrap()
-    });
-    // Far more than anything takes here.
-    parts.settings.model_servers_timeout = Duration::from_secs(20);
-}
 
 async fn house() -> House {
     House::set(reach_out).await

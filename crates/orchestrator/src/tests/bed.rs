@@ -12,6 +12,7 @@ use domain::{
     Access, Caller, CallerKind, Clock, DesiredSandbox, PackageRef, PrincipalName, Registry,
     SandboxKey, ServerSpec, Source, Timestamp,
 };
+use rustls::{ClientConfig, RootCertStore};
 use sandbox::{BackendFacts, FakeSandbox, Observed, Sandbox, SandboxError, VolumeInfo, line::Line};
 use store::{AuditQueue, AuditSettings, DatabaseLocation, InstallState, Store, StoredInstall};
 use tempfile::TempDir;
@@ -99,9 +100,13 @@ impl House {
 
     /// As [`new`](Self::new), with other settings.
     pub(crate) async fn set(change: impl FnOnce(&mut Parts)) -> Self {
+        Self::made(Script::default(), change).await
+    }
+
+    pub(crate) async fn made(script: Script, change: impl FnOnce(&mut Parts)) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let fake = FakeSandbox::new("a".repeat(32).parse().unwrap());
-        Self::on(dir, Arc::new(fake), Script::default(), change).await
+        Self::on(dir, Arc::new(fake), script, change).await
     }
 
     async fn on(
@@ -134,9 +139,14 @@ impl House {
 
     /// Ends the program and starts it anew on the same data and the same machine.
     pub(crate) async fn restart(self, script: Script) -> Self {
+        self.restart_as(script, |_| {}).await
+    }
+
+    /// As [`restart`](Self::restart), with other settings.
+    pub(crate) async fn restart_as(self, script: Script, change: impl FnOnce(&mut Parts)) -> Self {
         let (dir, fake) = (self.dir.clone(), self.machine.fake.clone());
         self.end().await;
-        Self::on(dir, fake, script, |_| {}).await
+        Self::on(dir, fake, script, change).await
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -189,6 +199,22 @@ impl House {
         assert!(ended.is_ok(), "{} tasks are left", self.tasks.len());
         self.shared().store.close().await;
     }
+}
+
+/// Gives the program a client that trusts nobody and knows no proxy.
+pub(crate) fn reach_out(parts: &mut Parts) {
+    parts.http = Box::new(|_| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls);
+        client.no_proxy().build().unwrap()
+    });
+    // Far more than anything takes here.
+    parts.settings.model_servers_timeout = Duration::from_secs(20);
 }
 
 pub(crate) fn package(name: &str) -> AddServer {
