@@ -37,12 +37,14 @@ pub(crate) use crate::config::settings::{Form, SETTINGS, Setting};
 /// The variable that names the file.
 pub(crate) const CONFIG_VARIABLE: &str = "ARCHESTRA_CONFIG";
 /// Variables with our prefix that are no settings: the clients', the build's and the tests'.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 7] = [
     CONFIG_VARIABLE,
     "ARCHESTRA_BRIDGE",
+    "ARCHESTRA_SCREENS",
     "ARCHESTRA_TEST_DIR",
     "ARCHESTRA_TOKEN",
     "ARCHESTRA_URL",
+    "ARCHESTRA_WEB",
 ];
 const OTHER_PREFIXES: [&str; 2] = ["ARCHESTRA_BRIDGE_", "ARCHESTRA_PEERS_"];
 const PREFIX: &str = "ARCHESTRA_";

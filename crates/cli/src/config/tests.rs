@@ -140,6 +140,7 @@ fn all_mistakes_are_told_at_once() {
         .variable("ARCHESTRA_FROBNICATE", "x")
         .variable("ARCHESTRA_DATABASE", "mysql://root:hunter2@db/x")
         .variable("ARCHESTRA_BRIDGE", "/bridge")
+        .variable("ARCHESTRA_WEB", "/web")
         .variable("ARCHESTRA_PEERS_NODE", "/node")
         .flag("line_bytes_max", "1GiB")
         .flag("egress.allow_ranges", "10.0.0.0/8,everything")
