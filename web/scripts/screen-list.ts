@@ -104,6 +104,46 @@ export const SCREENS: readonly Screen[] = [
     act: (page) => page.getByLabel("Configuration").fill(PASTED),
   },
   { name: "add-again", path: "/servers/add?from=github", ready: "text=Install GitHub again?" },
+  {
+    name: "server",
+    path: "/servers/github",
+    sizes: [400, 1280, 2560],
+    ready: "text=Update an issue",
+  },
+  {
+    name: "server-tool",
+    path: "/servers/github?tool=search_issues",
+    sizes: [400, 1280],
+    ready: "text=Query",
+    act: async (page) => {
+      await page.getByRole("textbox", { name: "Query" }).fill("is:open label:performance");
+      await page.getByRole("button", { name: "Run", exact: true }).click();
+      await page.waitForSelector("text=What GitHub answered");
+    },
+  },
+  { name: "server-fresh", path: "/servers/postgresql", ready: "text=I have looked at them" },
+  {
+    name: "server-access",
+    path: "/servers/github?tab=access",
+    sizes: [400, 1280],
+    ready: "text=Refused",
+  },
+  {
+    name: "server-logs",
+    path: "/servers/github?tab=logs",
+    sizes: [400, 1280],
+    ready: "text=telemetry",
+  },
+  { name: "server-limits", path: "/servers/github?tab=limits", sizes: [400, 1280] },
+  { name: "server-settings", path: "/servers/github?tab=settings", sizes: [400, 1280] },
+  { name: "server-consent", path: "/servers/calendar", sizes: [400, 1280], ready: "text=Run them" },
+  { name: "server-failed", path: "/servers/obsidian", sizes: [400, 1280], ready: "text=Try again" },
+  { name: "server-gone", path: "/servers/nothing", ready: "text=There is no server" },
+  {
+    name: "server-remove",
+    path: "/servers/github?tab=settings",
+    act: (page) => page.getByRole("button", { name: "Remove…" }).click(),
+  },
   { name: "away", path: "/?demo=away", sizes: [400, 1280], ready: "[role=alertdialog]" },
   { name: "signed-out", path: "/?demo=signed-out", sizes: [400, 1280] },
 ];

@@ -171,3 +171,42 @@ export const tokensQuery = queryOptions({
   queryKey: keys.tokens,
   queryFn: async ({ signal }) => (await api.get("/api/v1/tokens", { signal })).tokens,
 });
+
+/** What is looked for in the audit. */
+export interface AuditSearch {
+  kind?: string;
+  server?: string;
+  tool?: string;
+  client?: string;
+  chat?: string;
+  decision?: string;
+  outcome?: string;
+  since_ms?: number;
+  until_ms?: number;
+  q?: string;
+}
+
+const AUDIT_PAGE = 100;
+const AUDIT_MAX = 1000;
+
+/** What happened, page by page, the newest first. */
+export const auditQuery = (search: AuditSearch) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.audit, search],
+    queryFn: async ({ signal, pageParam }) => {
+      const query = { ...search, limit: AUDIT_PAGE, ...(pageParam ? { before: pageParam } : {}) };
+      return (await api.get("/api/v1/audit", { query, signal })).events;
+    },
+    initialPageParam: 0,
+    getNextPageParam: (last) => (last.length < AUDIT_PAGE ? null : (last.at(-1)?.id ?? null)),
+  });
+
+/** The newest events at once, to count them. */
+export const auditOnceQuery = (search: AuditSearch & { limit?: number }) =>
+  queryOptions({
+    queryKey: [...keys.audit, "once", search],
+    queryFn: async ({ signal }) => {
+      const query = { limit: AUDIT_MAX, ...search };
+      return (await api.get("/api/v1/audit", { query, signal })).events;
+    },
+  });

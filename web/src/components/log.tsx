@@ -14,7 +14,7 @@ export interface LogRow {
   text: string;
 }
 
-const LINE_MAX = 2000;
+const LINE_MAX = 600;
 
 /** One line of a log: time, source, text. */
 export function LogLine({ row, mark }: { row: LogRow; mark?: string }) {

@@ -2,6 +2,7 @@ import { CircleCheck, Info, type LucideIcon, TriangleAlert } from "lucide-react"
 import { type ReactNode, useState } from "react";
 import { Button } from "@/components/button";
 import { Icon } from "@/components/icon";
+import { Said } from "@/components/said";
 import { Quoted } from "@/components/wall";
 import { cx } from "@/lib/classes";
 import { sentence } from "@/lib/words";
@@ -84,7 +85,7 @@ export function ErrorNote({
       tone="danger"
       live
       className={cx(className)}
-      title={title ?? ended(message)}
+      title={title ?? <Said text={ended(message)} />}
       actions={
         (fix || details) && (
           <>
@@ -102,8 +103,16 @@ export function ErrorNote({
         )
       }
     >
-      {title && <p>{ended(message)}</p>}
-      {hint && <p>{ended(hint)}</p>}
+      {title && (
+        <p>
+          <Said text={ended(message)} />
+        </p>
+      )}
+      {hint && (
+        <p>
+          <Said text={ended(hint)} />
+        </p>
+      )}
       {open && details && (
         <div className="mt-2">
           <Quoted text={details} mono />

@@ -68,9 +68,15 @@ function server(
   } as ServerDetails;
 }
 
+const BUILD_LOG = `scripts of better-sqlite3 12.4.1
+prebuild-install warn install No prebuilt binaries found
+node-gyp rebuild
+\u001b[31mgyp ERR! stack Error: not found: make\u001b[0m
+npm error code 1`;
+
 type Install = NonNullable<ServerDetails["install"]>;
 
-function install(state: string, version: string, failing = -1): Install {
+function install(state: string, version: string, failing = -1, how = "failed"): Install {
   const names = ["prepare", "resolve", "fetch", "build", "check"];
   return {
     id: "ins_1",
@@ -85,17 +91,15 @@ function install(state: string, version: string, failing = -1): Install {
     lock_sha256: "4be1c07d92f6a85e3d7c1b0f8a296e4455d1c3b7",
     resolved_version: version,
     size_bytes: 6_800_000,
-    failure: failing >= 0 ? "it stopped after 0.4 s, because it found no notes at `/vault`" : null,
+    failure: failing >= 0 ? "the step `build` failed: `npm rebuild` ended with code 1" : null,
     steps: names.map((name, i) => {
       const done = failing < 0 || i < failing;
       return {
         name,
-        state: done ? "done" : i === failing ? "failed" : "pending",
-        log: done
-          ? `${name} went well`
-          : 'Error: vault path "/vault" does not exist\n    at openVault (dist/index.js:88:11)\nprocess exited with code 1',
-        reason: i === failing ? "the server stopped with code 1 after 0.4 s" : null,
-        started_at_ms: NOW - 4 * MINUTE + i * 2000,
+        state: done ? "done" : i === failing ? how : "pending",
+        log: done ? `${name} went well` : i === failing && how === "failed" ? BUILD_LOG : "",
+        reason: i === failing && how === "failed" ? "`npm rebuild` ended with code 1" : null,
+        started_at_ms: done || i === failing ? NOW - 4 * MINUTE + i * 2000 : null,
         ended_at_ms: done
           ? NOW - 4 * MINUTE + i * 2000 + ([200, 1200, 4900, 300, 800][i] ?? 0)
           : null,
@@ -141,8 +145,8 @@ export const servers: ServerDetails[] = [
       packages: ["better-sqlite3 12.4.1", "esbuild 0.28.0"],
     },
     install: {
-      ...install("waiting_for_consent", "1.2.0", 3),
-      consent: "waiting",
+      ...install("waiting_for_consent", "1.2.0", 2, "pending"),
+      consent: "none",
       failure: null,
       build_scripts: ["better-sqlite3 12.4.1", "esbuild 0.28.0"],
     },
@@ -153,10 +157,10 @@ export const servers: ServerDetails[] = [
     status: {
       state: "install_failed",
       requests: 0,
-      reason: "it stopped after 0.4 s, because it found no notes at `/vault`",
+      reason: "the step `build` failed: `npm rebuild` ended with code 1",
     },
     source: { kind: "package", registry: "npm", name: "obsidian-notes-mcp", version: "1.6.2" },
-    install: install("failed", "1.6.2", 4),
+    install: install("failed", "1.6.2", 3),
   }),
 ];
 
@@ -917,19 +921,15 @@ const LINES: Array<[number, LogLine["stream"], string]> = [
     "container started in 0.61 s, no network interface but loopback",
   ],
   [at(8, 41, 7, 930), "stderr", "\u001b[32mGitHub MCP Server running on stdio\u001b[0m"],
-  [
-    at(8, 41, 7, 941),
-    "archestra",
-    "9 tools listed, 8 as pinned, 1 changed: `update_issue` is held back",
-  ],
-  [at(8, 52, 30, 51), "archestra", "let through: api.github.com:443"],
+  [at(8, 41, 7, 941), "archestra", "process 7 started for `mira`"],
+  [at(8, 52, 30, 51), "archestra", "process 7 answers"],
   [
     at(8, 53, 12, 310),
     "archestra",
-    "refused: telemetry.example-metrics.io:443 is not on the list of hosts, nothing was sent",
+    "the way out: `telemetry.example-metrics.io:443` is not on the list of hosts (`archestra servers allow github HOST:PORT`)",
   ],
   [at(8, 53, 12, 316), "stderr", "telemetry disabled: connect ECONNREFUSED 127.64.0.9:443"],
-  [at(8, 56, 48, 160), "archestra", "let through: api.github.com:443"],
+  [at(8, 56, 48, 160), "archestra", "process 7 answers"],
   [at(8, 57, 2, 400), "stderr", `a line that does not end ${"z".repeat(3000)}`],
 ];
 
@@ -945,33 +945,48 @@ export const auditEvents: AuditEvent[] = [
     kind: "tool.call",
     server_slug: "github",
     tool: "list_deployments",
-    decision: "allow: setting",
+    decision: "allowed",
+    basis: "the tool's setting",
+    chat: "c1",
     outcome: "ok",
     duration_ms: 803,
     request_bytes: 61,
     response_bytes: 11_200,
-    detail: { chat: "c1" },
   }),
   event(39, 4 * MINUTE, {
-    kind: "approval.open",
+    kind: "approval.ask",
     server_slug: "github",
     tool: "create_issue",
-    decision: "ask: setting",
-    detail: { chat: "c1" },
+    decision: "asked",
+    basis: "the tool's setting",
+    chat: "c1",
   }),
   event(38, 12 * MINUTE, {
     kind: "egress.refused",
     server_slug: "github",
     outcome: "refused",
-    detail: { host: "telemetry.example-metrics.io:443" },
+    detail: {
+      target: "telemetry.example-metrics.io:443",
+      reason: "`telemetry.example-metrics.io:443` is not on the list of hosts",
+      equal_before: 2,
+    },
   }),
+  ...Array.from({ length: 12 }, (_, i) =>
+    event(100 + i, (3 + i) * 7 * MINUTE, {
+      kind: "egress.connected",
+      server_slug: "github",
+      detail: { target: "api.github.com:443", address: "140.82.112.6:443", by_proxy: true },
+    }),
+  ),
   event(37, 20 * MINUTE, { kind: "memory.set", detail: { name: "checkout repository" } }),
   event(36, HOUR, {
     kind: "tool.call",
     server_slug: "git",
     tool: "git_log",
     token: "tok_1",
-    decision: "allow: grant",
+    client: "Cursor",
+    decision: "allowed",
+    basis: "grant g1",
     outcome: "ok",
     duration_ms: 212,
     request_bytes: 80,
@@ -981,7 +996,8 @@ export const auditEvents: AuditEvent[] = [
     kind: "approval.deny",
     server_slug: "github",
     tool: "merge",
-    decision: "deny: mira",
+    decision: "denied",
+    basis: "mira",
     detail: { reason: "Leila reviews first" },
   }),
   event(34, 26 * HOUR, { kind: "server.add", server_slug: "obsidian" }),
@@ -990,3 +1006,44 @@ export const auditEvents: AuditEvent[] = [
 function event(id: number, age: number, given: Partial<AuditEvent> & { kind: string }): AuditEvent {
   return { id, at_ms: NOW - age, principal: "mira", ...given };
 }
+
+/** Returns the events that answer a search, the newest first. */
+export function searchedAudit(query: URLSearchParams): AuditEvent[] {
+  const kind = query.get("kind") ?? "";
+  const is = (name: string, value: unknown) => !query.get(name) || query.get(name) === value;
+  return auditEvents
+    .filter((it) => it.kind === kind || it.kind.startsWith(`${kind}.`) || !kind)
+    .filter((it) => is("server", it.server_slug) && is("tool", it.tool) && is("client", it.client))
+    .filter((it) => is("decision", it.decision) && is("outcome", it.outcome))
+    .filter((it) => it.at_ms >= Number(query.get("since_ms") ?? 0))
+    .filter((it) =>
+      JSON.stringify(it)
+        .toLowerCase()
+        .includes((query.get("q") ?? "").toLowerCase()),
+    )
+    .filter((it) => !query.get("before") || it.id < Number(query.get("before")))
+    .sort((a, b) => b.at_ms - a.at_ms)
+    .slice(0, Number(query.get("limit") ?? 100));
+}
+
+/** Returns the tools of a server. */
+export function reviews(slug: string): ToolReview[] {
+  if (slug === "github") return reviewed;
+  if (slug === "git") return gitTools;
+  return slug === "postgresql" ? freshTools : [];
+}
+
+const freshTools: ToolReview[] = [
+  tool(
+    { name: "query", server: "postgresql", looked: false, setting: null },
+    { readOnlyHint: true },
+  ),
+  tool(
+    { name: "list_tables", server: "postgresql", looked: false, setting: null },
+    { readOnlyHint: true },
+  ),
+  tool(
+    { name: "execute", server: "postgresql", looked: false, setting: null },
+    { destructiveHint: true },
+  ),
+];

@@ -75,8 +75,10 @@ export function handlers(state: DemoState) {
       "/api/v1/servers/:server/egress/:host",
       () => new HttpResponse(null, { status: 204 }),
     ),
-    http.get("/api/v1/servers/:server/logs", ({ request }) => {
-      const after = Number(new URL(request.url).searchParams.get("after") ?? 0);
+    http.get("/api/v1/servers/:server/logs", async ({ request }) => {
+      const query = new URL(request.url).searchParams;
+      const after = Number(query.get("after") ?? 0);
+      if (query.has("wait_s")) await delay("infinite");
       return HttpResponse.json({
         lines: data.logLines.filter((it) => it.number > after),
         after: data.logLines.length,
@@ -84,8 +86,8 @@ export function handlers(state: DemoState) {
     }),
     http.get("/api/v1/servers/:server/tools", ({ params }) =>
       HttpResponse.json({
-        tools:
-          params.server === "github" ? data.reviewed : params.server === "git" ? data.gitTools : [],
+        tools: data.reviews(String(params.server)),
+        counts: { looked_at: 8, not_looked_at: 0, changed: 1, added: 0, gone: 0 },
         tool_changes: "ask",
       }),
     ),
@@ -250,6 +252,9 @@ export function handlers(state: DemoState) {
       ),
     ),
     http.delete("/api/v1/tokens/:token", () => new HttpResponse(null, { status: 204 })),
-    http.get("/api/v1/audit", () => HttpResponse.json({ events: empty ? [] : data.auditEvents })),
+    http.get("/api/v1/audit", ({ request }) => {
+      const query = new URL(request.url).searchParams;
+      return HttpResponse.json({ events: empty ? [] : data.searchedAudit(query) });
+    }),
   ];
 }

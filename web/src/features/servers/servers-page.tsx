@@ -12,8 +12,8 @@ import { SearchInput } from "@/components/field";
 import { Icon } from "@/components/icon";
 import { Loaded } from "@/components/loaded";
 import { PageBody, PageTitle, Topbar, useTitle } from "@/components/page";
+import { Said } from "@/components/said";
 import { Tile } from "@/components/tile";
-import { QuotedLine } from "@/components/wall";
 import { found } from "@/lib/search";
 import { stateWords } from "@/lib/server-words";
 import { count, sentence } from "@/lib/words";
@@ -108,7 +108,7 @@ function ServerRow({ server }: { server: Server }) {
         </span>
         <span className="block truncate text-muted">
           {reason && tone !== "success" ? (
-            <QuotedLine text={sentence(reason)} />
+            <Said text={sentence(reason).slice(0, 300)} />
           ) : (
             <>
               {count(server.tools, "tool")} · {sourceWords(server.source)}{" "}

@@ -10,7 +10,7 @@ test("servers are listed with how they are and why", async () => {
   const main = within(await screen.findByRole("main"));
   expect(await main.findByRole("link", { name: /Obsidian notes Not installed/ })).toBeTruthy();
   expect(main.getByRole("link", { name: /Calendar Asks you/ })).toBeTruthy();
-  expect(main.getByText(/It stopped after 0.4 s/)).toBeTruthy();
+  expect(main.getByText(/ended with code 1/)).toBeTruthy();
 });
 
 test("where there is no server, the one thing to do is to add one", async () => {
