@@ -4,7 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { followEvents } from "@/api/events";
 import { makeQueryClient } from "@/api/query-client";
-import { signIn } from "@/api/session";
+import { followLinks, signIn } from "@/api/session";
 import { Toaster } from "@/components/toaster";
 import { TipProvider } from "@/components/tooltip";
 import { makeRouter } from "@/routes/router";
@@ -16,6 +16,7 @@ async function start(root: HTMLElement): Promise<void> {
   const client = makeQueryClient();
   const router = makeRouter(client);
   followEvents(client);
+  followLinks();
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={client}>

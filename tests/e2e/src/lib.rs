@@ -9,6 +9,7 @@
 //! scripted_model::ScriptedModel  a model that plays scenarios, in a thread
 //! TinyModel                      a real one, of random weights, by llama.cpp
 //! read_ui_streams                the AI SDK's verdict on recorded runs
+//! Browser                        a person in front of Chromium, one at a time
 //! ```
 //!
 //! Nothing here knows the inside of the program: it is started as a process, asked over its command
@@ -16,6 +17,7 @@
 //!
 //! What is missing on the machine makes the tests fail when `CI` is set, and is told loudly else.
 
+mod browser;
 mod client;
 mod counts;
 mod fixtures;
@@ -23,6 +25,7 @@ mod peers;
 mod program;
 mod world;
 
+pub use crate::browser::{At, Browser, button, css, field, heading, link, role, text};
 pub use crate::client::{Answer, Client, http};
 pub use crate::counts::{Counts, descendants, new_command as command, pids_with};
 pub use crate::fixtures::{Registry, Site};

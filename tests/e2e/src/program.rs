@@ -94,6 +94,15 @@ impl Program {
 
     /// Starts it again on the same data directory.
     pub fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    /// Starts it again, to answer where a former run has.
+    pub fn launch_at(&mut self, address: &str) {
+        self.launch_with(&["--listen", address]);
+    }
+
+    fn launch_with(&mut self, args: &[&str]) {
         // What a killed run has left tells of that run.
         let _former = fs::remove_file(self.data().join("access.json"));
         let log = fs::File::options()
@@ -104,6 +113,7 @@ impl Program {
         let child = self
             .command()
             .arg("serve")
+            .args(args)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor can be copied"))
             .stderr(log)

@@ -1,11 +1,25 @@
+import { useSyncExternalStore } from "react";
 import { failure } from "@/api/client";
+import { probe } from "@/api/connection";
 
 /** What became of the link that opened the page. */
 let refusal: string | null = null;
+const listeners = new Set<() => void>();
 
 /** Returns why the link was not taken, or null. */
-export function linkRefusal(): string | null {
-  return refusal;
+export function useLinkRefusal(): string | null {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => refusal,
+  );
+}
+
+/** Takes a link that is opened where the page is open already: of that, only the fragment is new. */
+export function followLinks(): void {
+  window.addEventListener("hashchange", () => void signIn().then(probe));
 }
 
 /**
@@ -22,7 +36,8 @@ export async function signIn(): Promise<void> {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ token }),
     });
-    if (!answer.ok) refusal = (await failure(answer)).message;
+    refusal = answer.ok ? null : (await failure(answer)).message;
+    for (const listener of listeners) listener();
   } catch {
     // The program does not answer; the page says so by itself.
   }

@@ -7,6 +7,7 @@ mod clients;
 mod decisions;
 mod failures;
 mod installs;
+mod journeys;
 mod models;
 mod prison;
 mod servers;

@@ -1,7 +1,7 @@
 import { PlugZap } from "lucide-react";
 import { useState } from "react";
 import { probe, useConnection } from "@/api/connection";
-import { linkRefusal } from "@/api/session";
+import { useLinkRefusal } from "@/api/session";
 import { Button } from "@/components/button";
 import { CodeLine } from "@/components/code";
 import { Icon } from "@/components/icon";
@@ -59,7 +59,7 @@ export function Away() {
 
 /** In place of the page while there is no session: how to get in. */
 export function SignedOut() {
-  const refusal = linkRefusal();
+  const refusal = useLinkRefusal();
   return (
     <main className="grid h-dvh place-items-center overflow-y-auto bg-surface p-6">
       <div className="w-full max-w-[34rem]">
