@@ -144,6 +144,29 @@ export const SCREENS: readonly Screen[] = [
     path: "/servers/github?tab=settings",
     act: (page) => page.getByRole("button", { name: "Remove…" }).click(),
   },
+  { name: "approvals", path: "/approvals", sizes: [400, 1280, 2560], ready: "text=Allow once" },
+  { name: "approvals-empty", path: "/approvals?demo=empty", ready: "text=Nothing waits" },
+  { name: "approvals-failing", path: "/approvals?demo=failing", ready: "text=could not be loaded" },
+  { name: "approvals-past", path: "/approvals?tab=past", sizes: [400, 1280], ready: "text=Denied" },
+  {
+    name: "permissions",
+    path: "/approvals?tab=permissions",
+    sizes: [400, 1280],
+    ready: "text=Revoke",
+  },
+  {
+    name: "rules",
+    path: "/approvals?tab=rules",
+    sizes: [400, 1280],
+    ready: "text=delete_*",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Add a rule" }).click();
+      await page.getByLabel("Which tools").fill("*_issue*");
+    },
+  },
+  { name: "approval", path: "/approvals/apr_2", sizes: [400, 1280], ready: "text=Allow once" },
+  { name: "approval-denied", path: "/approvals/apr_0", ready: "text=Leila reviews first" },
+  { name: "approval-gone", path: "/approvals/apr_x", ready: "text=could not be loaded" },
   { name: "away", path: "/?demo=away", sizes: [400, 1280], ready: "[role=alertdialog]" },
   { name: "signed-out", path: "/?demo=signed-out", sizes: [400, 1280] },
 ];

@@ -144,6 +144,18 @@ export const grantsQuery = queryOptions({
     (await api.get("/api/v1/grants", { query: { active: true, limit: 1000 }, signal })).grants,
 });
 
+/** Permissions that hold, page by page. */
+export const allGrantsQuery = infiniteQueryOptions({
+  queryKey: [...keys.grants, "pages"],
+  queryFn: ({ signal, pageParam }) =>
+    api.get("/api/v1/grants", {
+      query: { active: true, limit: 100, ...(pageParam ? { before: pageParam } : {}) },
+      signal,
+    }),
+  initialPageParam: "",
+  getNextPageParam: (last) => last.next ?? null,
+});
+
 export const rulesQuery = queryOptions({
   queryKey: keys.rules,
   queryFn: async ({ signal }) => (await api.get("/api/v1/policy/rules", { signal })).rules,

@@ -771,7 +771,7 @@ export const grants: Grant[] = [
 const rule = { server_id: null, created_by: "mira", created_at_ms: NOW - 18 * DAY };
 export const rules: Rule[] = [
   { ...rule, id: "p1", server: null, tool: "delete_*", effect: "deny" },
-  { ...rule, id: "p2", server: "git", tool: "git_*", effect: "allow" },
+  { ...rule, id: "p2", server_id: "srv_git", server: "git", tool: "git_*", effect: "allow" },
 ];
 
 const provider = {

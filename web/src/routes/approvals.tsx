@@ -1,9 +1,7 @@
-import { PageBody, PageTitle } from "@/components/page";
+import { useSearch } from "@tanstack/react-router";
+import { ApprovalsPage } from "@/features/approvals/approvals-page";
 
-export default function ApprovalsPage() {
-  return (
-    <PageBody>
-      <PageTitle>Approvals</PageTitle>
-    </PageBody>
-  );
+export default function ApprovalsRoute() {
+  const { tab } = useSearch({ from: "/approvals" });
+  return <ApprovalsPage tab={tab} />;
 }

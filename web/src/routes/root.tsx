@@ -14,6 +14,7 @@ import { Button } from "@/components/button";
 import { ErrorNote } from "@/components/notice";
 import { OutboundQuestion } from "@/components/outbound";
 import { PageBody, PageTitle, useTitle } from "@/components/page";
+import { ApprovalNews } from "@/features/approvals/news";
 import { Away, SignedOut } from "@/features/session/away";
 import { Shell } from "@/features/shell/shell";
 import { ShortcutList } from "@/features/shell/shortcut-list";
@@ -56,6 +57,7 @@ export function Root() {
       )}
       <ShortcutList open={helping} onOpenChange={setHelping} />
       <OutboundQuestion />
+      <ApprovalNews />
       <Away />
     </>
   );

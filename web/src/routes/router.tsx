@@ -72,6 +72,10 @@ const server = createRoute({
 const approvals = createRoute({
   getParentRoute: () => root,
   path: "/approvals",
+  validateSearch: (search: Record<string, unknown>): { tab?: string } => {
+    const tab = text(search.tab);
+    return tab ? { tab } : {};
+  },
   component: lazyRouteComponent(() => import("./approvals")),
 });
 
@@ -79,7 +83,7 @@ const approvals = createRoute({
 const approval = createRoute({
   getParentRoute: () => root,
   path: "/approvals/$approval",
-  component: lazyRouteComponent(() => import("./approvals")),
+  component: lazyRouteComponent(() => import("./approval")),
 });
 
 const memories = createRoute({

@@ -69,6 +69,7 @@ export function AddServerPage({ way = "package", package: given, from }: Props) 
                     ? { "aria-current": "page" as const }
                     : { "aria-current": undefined })}
                   activeProps={{}}
+                  activeOptions={{ exact: true, includeSearch: true }}
                 >
                   {label}
                 </Link>

@@ -138,6 +138,7 @@ function Page({
                   search={{ tab: key }}
                   replace
                   activeProps={{}}
+                  activeOptions={{ exact: true, includeSearch: true }}
                   className={tabClass}
                   aria-current={key === tab ? "page" : undefined}
                 >
