@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
-use domain::{Registry, Source};
+use domain::{PrincipalName, Registry, Source};
 
 use crate::{
-    Error, Orchestrator,
+    Error, Orchestrator, ProviderModels,
     install::{self, registries::RegistryCheck},
     sandbox_error,
 };
+
+const NO_MODEL_FIX: &str = "start Ollama or LM Studio on this machine, or add a provider: \
+    `archestra providers add`";
+/// Of one provider.
+const MODELS_NAMED_MAX: usize = 3;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +26,7 @@ pub enum FindingLevel {
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// A word for programs: `podman`, `image`, `bridge`, `space`, `registries`, `servers`.
+    /// A word for programs: `podman`, `image`, `bridge`, `space`, `registries`, `servers`, `models`.
     pub check: &'static str,
     pub level: FindingLevel,
     pub message: String,
@@ -30,8 +35,8 @@ pub struct Finding {
 }
 
 impl Orchestrator {
-    /// Looks at what the program needs and says how it is.
-    pub async fn doctor(&self) -> Result<Vec<Finding>, Error> {
+    /// Looks at what the program needs and says how it is, with the models of a principal.
+    pub async fn doctor(&self, by: &PrincipalName) -> Result<Vec<Finding>, Error> {
         let mut findings = self.podman().await;
         findings.push(self.image().await);
         findings.push(self.bridge());
@@ -39,6 +44,7 @@ impl Orchestrator {
         findings.extend(self.certificates());
         findings.extend(self.registries().await);
         findings.extend(self.failing_servers().await?);
+        findings.extend(models(&self.all_models(false, by).await?));
         Ok(findings)
     }
 
@@ -221,6 +227,41 @@ impl Orchestrator {
         }
         Ok(findings)
     }
+}
+
+/// Says of each provider which models it has.
+fn models(all: &[ProviderModels]) -> Vec<Finding> {
+    let told = |it: &ProviderModels| {
+        let (name, url) = (&it.provider.name, &it.provider.base_url);
+        match &it.models {
+            Err(err) => warning("models", err.message.clone(), &err.fix),
+            Ok(_) if it.provider.demo => warning(
+                "models",
+                format!("there is only `{name}`, which plays a model and is none"),
+                NO_MODEL_FIX,
+            ),
+            Ok(models) if models.is_empty() => warning(
+                "models",
+                format!("`{name}` at `{url}` has no model"),
+                "download one there",
+            ),
+            Ok(models) => {
+                let names = models.iter().take(MODELS_NAMED_MAX);
+                let names: Vec<&str> = names.map(|it| it.name.as_str()).collect();
+                let more = match models.len().checked_sub(names.len()) {
+                    None | Some(0) => String::new(),
+                    Some(more) => format!(" and {more} more"),
+                };
+                let names = names.join("`, `");
+                ok("models", format!("`{name}` at `{url}` has `{names}`{more}"))
+            }
+        }
+    };
+    if all.is_empty() {
+        let message = "there is no model yet".to_owned();
+        return vec![warning("models", message, NO_MODEL_FIX)];
+    }
+    all.iter().map(told).collect()
 }
 
 fn ok(check: &'static str, message: String) -> Finding {

@@ -88,7 +88,11 @@ pub use crate::status::ServerStatus;
 use crate::{
     install::Installer, news::News, providers::Listings, reconciler::Statuses, wants::Wants,
 };
-pub use agent::{ModelError, ModelErrorKind, ModelInfo, ProviderKind, TestReport};
+pub use agent::{
+    BaseUrlError, Candidate, Found, ModelError, ModelErrorKind, ModelInfo, ProviderKind,
+    TestReport, base_url as model_server_url, candidates as usual_model_servers,
+    discover as find_model_servers,
+};
 pub use store::{
     ApprovalState, AuditFilter, AuditFrom, AuditRow, GrantScope, InstallState, InstallStep,
     ModelDefault, StepState, StoredApproval, StoredGrant, StoredInstall, StoredToken,

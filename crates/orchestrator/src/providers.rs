@@ -33,6 +33,8 @@ pub(crate) use self::{discovery::keep_looking, listings::Listings};
 use crate::{Error, Event, Orchestrator, Reach, Shared, error_chain};
 
 const NAME_CHARS_MAX: usize = 80;
+/// However long ago it was said.
+const EVER: Timestamp = Timestamp { unix_ms: 0 };
 /// Of a key. It is sent in a header.
 const KEY_BYTES_MAX: usize = 8 << 10;
 
@@ -74,6 +76,8 @@ pub struct ProviderDetails {
     pub found: bool,
     /// Whether it is the scripted model, which only plays one.
     pub demo: bool,
+    /// Whether it is on this machine, so that nothing of a chat leaves it.
+    pub local: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub health: ProviderHealth,
@@ -93,8 +97,8 @@ pub enum ProviderHealth {
 }
 
 impl Orchestrator {
-    /// Returns the providers that a principal may use: those that were added, those that were found
-    /// and answer, and the scripted model, in this order. Nobody is asked anything.
+    /// Returns the providers that a principal may use: those that were added, and those that were
+    /// found and answer; the scripted model where there is no other. Nobody is asked anything.
     pub async fn providers(&self, by: &PrincipalName) -> Result<Vec<ProviderDetails>, Error> {
         let rows = rows_of(&self.shared, by).await?;
         let all = rows.into_iter().map(|it| details(&self.shared, it));
@@ -226,6 +230,8 @@ impl Orchestrator {
         if !changed.map_err(Error::of_store)? {
             return Err(Error::not_found(format!("provider `{id}`")));
         }
+        // Two changes within a millisecond have the same time.
+        shared.listings.slot(id).clear();
         let row = models::visible(shared, id, &by.principal).await?;
         self.tell(&row);
         Ok(details(shared, row))
@@ -279,14 +285,25 @@ impl Orchestrator {
 async fn rows_of(shared: &Shared, by: &PrincipalName) -> Result<Vec<StoredProvider>, Error> {
     let rows = shared.store.providers(Some(by)).await;
     let rows = rows.map_err(Error::of_store)?;
-    Ok(shown(rows, |id| shared.listings.is_present(id)))
+    Ok(shown(
+        rows,
+        |id| shared.listings.is_present(id),
+        |row| {
+            let kept = shared.listings.slot(row.id).kept(row, EVER);
+            matches!(kept, Some(Ok(models)) if models.is_empty())
+        },
+    ))
 }
 
 /// Leaves out what was found and does not answer, unless a person has given it a key, and what
 /// somebody has added with the same address.
+///
+/// The scripted model stays only as long as no other provider may have a model. One that fails may:
+/// whoever has added it wants to know that, and no play.
 fn shown(
     mut rows: Vec<StoredProvider>,
     is_present: impl Fn(ProviderId) -> bool,
+    is_empty: impl Fn(&StoredProvider) -> bool,
 ) -> Vec<StoredProvider> {
     let place = |it: &StoredProvider| (it.kind, it.base_url.replace("//localhost", "//127.0.0.1"));
     let added: Vec<_> = rows.iter().filter(|it| !it.found).map(place).collect();
@@ -294,13 +311,17 @@ fn shown(
         let is_there = it.key.is_some() || is_present(it.id);
         !it.found || (is_there && !added.contains(&place(it)))
     });
+    let is_real = |it: &StoredProvider| it.enabled && !discovery::is_demo(it.id) && !is_empty(it);
+    if rows.iter().any(is_real) {
+        rows.retain(|it| !discovery::is_demo(it.id));
+    }
     rows.sort_by_key(|it| (it.found, discovery::is_demo(it.id)));
     rows
 }
 
 fn details(shared: &Shared, row: StoredProvider) -> ProviderDetails {
     let kept = shared.listings.slot(row.id);
-    let health = match kept.kept(&row, Timestamp { unix_ms: 0 }) {
+    let health = match kept.kept(&row, EVER) {
         None => ProviderHealth::Unknown,
         Some(Ok(models)) => ProviderHealth::Answers {
             models: models.len(),
@@ -310,11 +331,18 @@ fn details(shared: &Shared, row: StoredProvider) -> ProviderDetails {
     let demo = discovery::is_demo(row.id);
     let mut warnings = Vec::new();
     let url = Url::parse(&row.base_url).ok();
-    if row.key.is_some() && url.is_some_and(|it| Reach::of(&it).is_open(&it)) {
-        warnings.push(
-            "its address begins with http://: whoever carries a request reads the key and the chat"
-                .to_owned(),
-        );
+    let reach = url.as_ref().map(Reach::of);
+    let is_open = url
+        .zip(reach)
+        .is_some_and(|(url, reach)| reach.is_open(&url));
+    if is_open {
+        let what = match row.key.is_some() {
+            true => "the key and the chat",
+            false => "the chat",
+        };
+        warnings.push(format!(
+            "its address begins with http://: whoever carries a request reads {what}"
+        ));
     }
     if demo {
         warnings.push("it is scripted: it plays a model and is none".to_owned());
@@ -329,6 +357,7 @@ fn details(shared: &Shared, row: StoredProvider) -> ProviderDetails {
         enabled: row.enabled,
         found: row.found,
         demo,
+        local: reach.is_some_and(|it| it != Reach::Elsewhere),
         created_at: row.created_at,
         updated_at: row.updated_at,
         health,

@@ -6,9 +6,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
-use domain::{Id, Timestamp};
+use domain::{Id, Secret, Timestamp};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{ApiError, App, ServerSettings};
@@ -80,6 +80,32 @@ pub(crate) fn id_of<K>(what: &str, text: &str) -> Result<Id<K>, ApiError> {
         let message = format!("{what} `{text}` not found");
         ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
     })
+}
+
+/// Understands a field that can be left out (`None`), or be null (`Some(None)`).
+///
+/// # Errors
+///
+/// Those of what it is otherwise.
+pub(crate) fn null_or<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Understands a secret, or nothing for null. It is read of any kind, since the error about another
+/// one would repeat it.
+pub(crate) fn secret_of(
+    what: &str,
+    value: serde_json::Value,
+) -> Result<Option<Secret<String>>, ApiError> {
+    match value {
+        serde_json::Value::Null => Ok(None),
+        serde_json::Value::String(text) => Ok(Some(Secret::new(text))),
+        _ => Err(ApiError::invalid(format!("`{what}` must be a text"))),
+    }
 }
 
 pub(crate) fn limit_of(limit: Option<u32>, default: u32, max: u32) -> Result<u32, ApiError> {

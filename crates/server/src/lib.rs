@@ -43,7 +43,10 @@ mod gate;
 mod grants;
 mod listen;
 mod mcp_endpoint;
+mod model_bodies;
+mod models;
 mod page;
+mod providers;
 mod rules;
 mod server_bodies;
 mod server_headers;
@@ -109,7 +112,7 @@ pub(crate) type App = Arc<Shared>;
     info(
         title = "Archestra API",
         version = "1",
-        description = "Servers, tools and what people decide about them, tokens and the audit. MCP itself is at `/mcp` and `/mcp/{slug}`.",
+        description = "Servers, tools and what people decide about them, models and their providers, tokens and the audit. MCP itself is at `/mcp` and `/mcp/{slug}`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     security(("token" = []), ("session" = [])),
@@ -205,6 +208,8 @@ fn people_routes() -> OpenApiRouter<App> {
         .merge(rules::router())
         .merge(approvals::router())
         .merge(grants::router())
+        .merge(providers::router())
+        .merge(models::router())
         .merge(tokens::router())
         .merge(sessions::links_router())
         .merge(audit::router())

@@ -1,10 +1,11 @@
 //! The program itself: whether it lives, how it stands, what is wrong with the machine.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
+use domain::Caller;
 use orchestrator::{Finding, FindingLevel, ServerStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -56,7 +57,7 @@ struct DoctorBody {
 /// One thing that was looked at.
 #[derive(Serialize, ToSchema)]
 struct FindingBody {
-    /// A word for programs: `podman`, `image`, `bridge`, `space`, `registries`, `servers`.
+    /// A word for programs: `podman`, `image`, `bridge`, `space`, `registries`, `servers`, `models`.
     check: &'static str,
     level: FindingLevelBody,
     message: String,
@@ -79,7 +80,7 @@ enum FindingLevelBody {
 )]
 async fn get_status(
     State(app): State<App>,
-    axum::Extension(by): axum::Extension<domain::Caller>,
+    Extension(by): Extension<Caller>,
 ) -> Result<Json<SystemStatusBody>, ApiError> {
     let mut servers = ServerCountsBody::default();
     for server in app.orchestrator.servers().await? {
@@ -108,8 +109,11 @@ async fn get_status(
     get, path = "/api/v1/doctor", operation_id = "run_doctor", tag = "system",
     responses((status = 200, body = DoctorBody), (status = "default", body = ApiError)),
 )]
-async fn run_doctor(State(app): State<App>) -> Result<Json<DoctorBody>, ApiError> {
-    let findings = app.orchestrator.doctor().await?;
+async fn run_doctor(
+    State(app): State<App>,
+    Extension(by): Extension<Caller>,
+) -> Result<Json<DoctorBody>, ApiError> {
+    let findings = app.orchestrator.doctor(&by.principal).await?;
     Ok(Json(DoctorBody {
         findings: findings.into_iter().map(FindingBody::from).collect(),
     }))

@@ -9,6 +9,7 @@ mod door;
 mod endpoint;
 mod events_socket;
 mod headers;
+mod models;
 mod page;
 mod upstream;
 
@@ -98,6 +99,14 @@ impl House {
     }
 
     async fn with(change: impl FnOnce(&mut ServerSettings)) -> Self {
+        Self::of(|_| {}, change).await
+    }
+
+    /// As [`with`](Self::with), with other settings of the use cases, too.
+    async fn of(
+        change_use_cases: impl FnOnce(&mut orchestrator::Settings),
+        change: impl FnOnce(&mut ServerSettings),
+    ) -> Self {
         // Another test may have been first.
         let _first = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
@@ -109,8 +118,9 @@ impl House {
         let (audit, writer) = AuditQueue::new(store.clone(), AuditSettings::default());
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(writer.run(shutdown.clone()));
-        let settings =
+        let mut settings =
             orchestrator::Settings::new(dir.path().to_owned(), "image".to_owned(), "0".repeat(64));
+        change_use_cases(&mut settings);
         let orchestrator = Orchestrator::start(Parts {
             settings,
             store,

@@ -1,3 +1,5 @@
+import type { ModelRef } from "@/api/types";
+
 // What the API is going to have and its description does not have yet, in the description's own form.
 // What has come goes from here; the compiler then holds the rest of the interface to the real shapes.
 
@@ -16,11 +18,6 @@ export type JsonObject = { [key: string]: Json };
 
 /** `waiting`: its run is parked, since a person has to decide or to answer. */
 export type ChatStatus = "idle" | "running" | "waiting" | "failed";
-
-export interface ModelRef {
-  provider: string;
-  model: string;
-}
 
 export interface ChatBody {
   id: string;
@@ -109,59 +106,6 @@ export interface MemoryBody {
   updated_at_ms: number;
 }
 
-// ----- Providers and models
-
-export interface ModelErrorBody {
-  kind: string;
-  message: string;
-  fix: string;
-  details?: string | null;
-}
-
-export interface ProviderBody {
-  id: string;
-  kind: "openai" | "ollama";
-  name: string;
-  base_url: string;
-  has_key: boolean;
-  default_model: string | null;
-  enabled: boolean;
-  /** It was found, nobody set it up. */
-  found: boolean;
-  /** It only plays a model. */
-  demo: boolean;
-  /** On this machine: nothing leaves it. */
-  local: boolean;
-  /** How it was when it was asked last. */
-  state: "unknown" | "ok" | "failed";
-  error: ModelErrorBody | null;
-  models: number;
-  /** What a person should know about it, in words. */
-  warnings: string[];
-}
-
-export interface ModelBody {
-  provider: string;
-  name: string;
-  title: string;
-  local: boolean;
-  tools: boolean | null;
-  context_tokens: number | null;
-  size_bytes: number | null;
-}
-
-export interface ModelListBody {
-  models: ModelBody[];
-  default: ModelRef | null;
-}
-
-export interface NewProviderBody {
-  kind: "openai" | "ollama";
-  name?: string;
-  base_url: string;
-  key?: string;
-}
-
 type Chat = { chat: string };
 
 /** Paths, methods and what they take and give. */
@@ -219,28 +163,6 @@ export interface PendingPaths {
     put: { path: { name: string }; body: { value: string }; answer: MemoryBody };
     delete: { path: { name: string }; answer: undefined };
   };
-  "/api/v1/providers": {
-    get: { answer: { providers: ProviderBody[] } };
-    post: { body: NewProviderBody; answer: ProviderBody };
-  };
-  "/api/v1/providers/discover": { post: { answer: { providers: ProviderBody[] } } };
-  "/api/v1/providers/{provider}": {
-    patch: {
-      path: { provider: string };
-      body: { name?: string; base_url?: string; enabled?: boolean };
-      answer: ProviderBody;
-    };
-    delete: { path: { provider: string }; answer: undefined };
-  };
-  "/api/v1/providers/{provider}/key": {
-    put: { path: { provider: string }; body: { key: string }; answer: undefined };
-    delete: { path: { provider: string }; answer: undefined };
-  };
-  "/api/v1/providers/{provider}/test": {
-    post: { path: { provider: string }; answer: ProviderBody };
-  };
-  "/api/v1/models": { get: { answer: ModelListBody } };
-  "/api/v1/models/default": { put: { body: ModelRef; answer: undefined } };
 }
 
 /** Holds every operation above to the form. */

@@ -169,14 +169,12 @@ export const memoriesQuery = queryOptions({
 
 export const providersQuery = queryOptions({
   queryKey: keys.providers,
-  queryFn: async ({ signal }) =>
-    (await orEmpty(api.get("/api/v1/providers", { signal }), { providers: [] })).providers,
+  queryFn: async ({ signal }) => (await api.get("/api/v1/providers", { signal })).providers,
 });
 
 export const modelsQuery = queryOptions({
   queryKey: keys.models,
-  queryFn: ({ signal }) =>
-    orEmpty(api.get("/api/v1/models", { signal }), { models: [], default: null }),
+  queryFn: ({ signal }) => api.get("/api/v1/models", { signal }),
 });
 
 export const tokensQuery = queryOptions({

@@ -30,3 +30,6 @@ export type Scope = Schemas["ScopeBody"];
 export type Effect = Schemas["EffectBody"];
 export type ToolChanges = Schemas["ToolChangesBody"];
 export type ToolReview = Schemas["ToolReviewBody"];
+export type Provider = Schemas["ProviderBody"];
+export type Model = Schemas["ModelBody"];
+export type ModelRef = Schemas["ModelRefBody"];

@@ -1,20 +1,14 @@
 // What the demo shows. Names, hashes, versions and figures are invented.
 
-import type {
-  ChatBody,
-  ChatDetailsBody,
-  JsonObject,
-  MemoryBody,
-  MessageBody,
-  ModelBody,
-  ProviderBody,
-} from "@/api/pending";
+import type { ChatBody, ChatDetailsBody, JsonObject, MemoryBody, MessageBody } from "@/api/pending";
 import type {
   Approval,
   AuditEvent,
   Finding,
   Grant,
   LogLine,
+  Model,
+  Provider,
   Rule,
   Server,
   ServerDetails,
@@ -784,9 +778,11 @@ const provider = {
   state: "ok",
   error: null,
   warnings: [],
-} satisfies Partial<ProviderBody>;
+  created_at_ms: NOW - 40 * DAY,
+  updated_at_ms: NOW - 9 * DAY,
+} satisfies Partial<Provider>;
 
-export const providers: ProviderBody[] = [
+export const providers: Provider[] = [
   {
     ...provider,
     id: "ollama",
@@ -824,8 +820,11 @@ export const providers: ProviderBody[] = [
   },
 ];
 
-export const models: ModelBody[] = [
+const model = { demo: false, vision: false, thinking: null, parameters: null };
+
+export const models: Model[] = [
   {
+    ...model,
     provider: "ollama",
     name: "qwen3:14b",
     title: "Qwen3 14B",
@@ -835,6 +834,7 @@ export const models: ModelBody[] = [
     size_bytes: 9_300_000_000,
   },
   {
+    ...model,
     provider: "ollama",
     name: "gemma3:4b",
     title: "Gemma 3 4B",
@@ -844,6 +844,7 @@ export const models: ModelBody[] = [
     size_bytes: 3_300_000_000,
   },
   {
+    ...model,
     provider: "vllm",
     name: "mistral-small-24b",
     title: "Mistral Small 24B",

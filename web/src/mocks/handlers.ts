@@ -239,6 +239,8 @@ export function handlers(state: DemoState) {
       HttpResponse.json({
         models: empty ? [] : data.models,
         default: empty ? null : { provider: "ollama", model: "qwen3:14b" },
+        default_chosen: !empty,
+        failed: [],
       }),
     ),
     http.put("/api/v1/models/default", () => new HttpResponse(null, { status: 204 })),

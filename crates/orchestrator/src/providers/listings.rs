@@ -75,6 +75,10 @@ impl Slot {
         (kept.of == row.updated_at && since <= kept.at).then(|| kept.listed.clone())
     }
 
+    pub(crate) fn clear(&self) {
+        *held(&self.kept) = None;
+    }
+
     pub(crate) fn keep(&self, row: &StoredProvider, at: Timestamp, listed: Listed) {
         *held(&self.kept) = Some(Kept {
             of: row.updated_at,

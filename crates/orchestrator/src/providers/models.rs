@@ -58,8 +58,7 @@ impl Orchestrator {
         by: &PrincipalName,
     ) -> Result<ChosenModel, Error> {
         let shared = &self.shared;
-        let default = shared.store.model_default(by).await;
-        let default = default.map_err(Error::of_store)?;
+        let default = self.default_model(by).await?;
         match (provider, model) {
             (Some(id), Some(model)) => {
                 let row = usable(shared, id, by).await?;
@@ -100,14 +99,31 @@ impl Orchestrator {
         self.listed(&row, age).await.map_err(Error::Model)
     }
 
-    /// Returns all providers that are switched on, each with its models or why there are none.
+    /// Returns all providers that are switched on, each with its models or why there are none. What
+    /// they said a short time ago holds, unless `refresh`.
     ///
     /// Cancel safe.
-    pub async fn all_models(&self, by: &PrincipalName) -> Result<Vec<ProviderModels>, Error> {
-        discovery::look_if_due(&self.shared).await?;
+    pub async fn all_models(
+        &self,
+        refresh: bool,
+        by: &PrincipalName,
+    ) -> Result<Vec<ProviderModels>, Error> {
+        let age = match refresh {
+            true => {
+                discovery::look(&self.shared).await?;
+                Age::Now
+            }
+            false => {
+                discovery::look_if_due(&self.shared).await?;
+                Age::Short
+            }
+        };
         let mut rows = rows_of(&self.shared, by).await?;
         rows.retain(|it| it.enabled);
-        let asked: Vec<_> = rows.into_iter().map(|it| self.ask(it).boxed()).collect();
+        let asked: Vec<_> = rows
+            .into_iter()
+            .map(|it| self.ask(it, age).boxed())
+            .collect();
         let asked = stream::iter(asked).buffered(ASKED_PARALLEL_MAX);
         Ok(asked.collect().await)
     }
@@ -137,10 +153,35 @@ impl Orchestrator {
         Ok(tested)
     }
 
-    /// Returns what a principal has chosen for chats that say nothing else.
+    /// Returns what a principal has chosen for chats that say nothing else. The scripted model is
+    /// chosen only for as long as it is offered.
     pub async fn default_model(&self, by: &PrincipalName) -> Result<Option<ModelDefault>, Error> {
         let default = self.shared.store.model_default(by).await;
-        default.map_err(Error::of_store)
+        let default = default.map_err(Error::of_store)?;
+        if default
+            .as_ref()
+            .is_none_or(|it| !discovery::is_demo(it.provider))
+        {
+            return Ok(default);
+        }
+        let rows = rows_of(&self.shared, by).await?;
+        Ok(default.filter(|it| rows.iter().any(|row| row.id == it.provider)))
+    }
+
+    /// Returns the provider and the model that a chat asks which says nothing else; `None` where
+    /// there is no model. Nobody is asked who has answered a short time ago.
+    pub async fn first_choice(&self, by: &PrincipalName) -> Result<Option<ModelDefault>, Error> {
+        if let Some(chosen) = self.default_model(by).await? {
+            return Ok(Some(chosen));
+        }
+        match self.model_for(None, None, by).await {
+            Ok(it) => Ok(Some(ModelDefault {
+                provider: it.provider,
+                model: it.name,
+            })),
+            Err(Error::Model(_)) => Ok(None),
+            Err(err) => Err(err),
+        }
     }
 
     /// Chooses a model for chats that say nothing else; `None` leaves it to the program.
@@ -172,8 +213,8 @@ impl Orchestrator {
         Ok(())
     }
 
-    async fn ask(&self, row: StoredProvider) -> ProviderModels {
-        let models = self.listed(&row, Age::Short).await;
+    async fn ask(&self, row: StoredProvider, age: Age) -> ProviderModels {
+        let models = self.listed(&row, age).await;
         ProviderModels {
             provider: details(&self.shared, row),
             models,
@@ -186,7 +227,7 @@ impl Orchestrator {
         default: Option<ModelDefault>,
         by: &PrincipalName,
     ) -> Result<ChosenModel, Error> {
-        let mut all = self.all_models(by).await?;
+        let mut all = self.all_models(false, by).await?;
         // What is at several places is asked where the default is.
         let preferred = default.map(|it| it.provider);
         all.sort_by_key(|it| Some(it.provider.id) != preferred);
@@ -211,10 +252,6 @@ impl Orchestrator {
         rows.retain(|it| it.enabled);
         let mut first_error = None;
         for row in &rows {
-            // Whoever has a provider that fails wants to know that, and no play.
-            if discovery::is_demo(row.id) && first_error.is_some() {
-                break;
-            }
             let name = match &row.default_model {
                 Some(name) => Ok(name.clone()),
                 None => self.first_model(row).await,

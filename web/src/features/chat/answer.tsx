@@ -1,6 +1,6 @@
 import { Cloud, Laptop, RefreshCw } from "lucide-react";
 import { memo, useMemo } from "react";
-import type { ModelBody } from "@/api/pending";
+import type { Model } from "@/api/types";
 import { Button, IconButton } from "@/components/button";
 import { CopyButton } from "@/components/code";
 import { Icon } from "@/components/icon";
@@ -18,7 +18,7 @@ import { ToolCall } from "./tool-call";
 interface Props {
   chat: string;
   message: Message;
-  models: readonly ModelBody[];
+  models: readonly Model[];
   /** It is being written, or waits for somebody. */
   running: boolean;
   /** From the first to the last word, where it is known. */
@@ -143,7 +143,7 @@ function samePart(a: PartProps, b: PartProps): boolean {
   return a.part.type !== "dynamic-tool" || a.facts === b.facts;
 }
 
-function Who({ message, models }: { message: Message; models: readonly ModelBody[] }) {
+function Who({ message, models }: { message: Message; models: readonly Model[] }) {
   const provider = message.metadata?.provider;
   const name = message.metadata?.model;
   if (typeof name !== "string") return null;

@@ -3,9 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { Brain, Check, Cloud, Globe, Hand, Laptop } from "lucide-react";
 import type { ReactNode } from "react";
 import { api } from "@/api/client";
-import type { ChatDetailsBody, ModelBody } from "@/api/pending";
+import type { ChatDetailsBody } from "@/api/pending";
 import { grantsQuery, keys, memoriesQuery, modelsQuery } from "@/api/queries";
-import type { Grant } from "@/api/types";
+import type { Grant, Model } from "@/api/types";
 import { Badge } from "@/components/badge";
 import { Button } from "@/components/button";
 import { Icon } from "@/components/icon";
@@ -118,7 +118,7 @@ function Line({
   );
 }
 
-function Answerer({ model, name }: { model: ModelBody | undefined; name: string | null }) {
+function Answerer({ model, name }: { model: Model | undefined; name: string | null }) {
   if (!model)
     return (
       <Line

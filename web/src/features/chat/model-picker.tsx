@@ -2,8 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Check, ChevronDown, Cloud, Laptop } from "lucide-react";
 import { useState } from "react";
-import type { ModelBody, ModelRef } from "@/api/pending";
 import { modelsQuery, providersQuery } from "@/api/queries";
+import type { Model, ModelRef } from "@/api/types";
 import { SearchInput } from "@/components/field";
 import { Icon } from "@/components/icon";
 import { Popover } from "@/components/popover";
@@ -113,7 +113,7 @@ function Choice({
   chosen,
   onChoose,
 }: {
-  model: ModelBody;
+  model: Model;
   chosen: boolean;
   onChoose: () => void;
 }) {
@@ -128,7 +128,9 @@ function Choice({
       <Icon of={model.local ? Laptop : Cloud} className="text-faint" />
       <span className="min-w-0 flex-1 truncate">{model.title}</span>
       <span className="text-xs whitespace-nowrap text-faint">
-        {model.tools === false ? (
+        {model.demo ? (
+          "Plays a model"
+        ) : model.tools === false ? (
           <span className="text-warning">No tools</span>
         ) : model.context_tokens ? (
           `${thousands(model.context_tokens)} tokens`
