@@ -155,6 +155,30 @@ fn decide(shared: &Shared, caller: &Caller, tool: &Tool) -> Decision {
     }
 }
 
+/// Refuses a call of a tool that is another by now than the one that was decided about, unless
+/// that one may be called as well.
+pub(crate) fn still_permitted(
+    shared: &Shared,
+    caller: &Caller,
+    tool: &Tool,
+) -> Result<(), CallError> {
+    let now = tool.as_it_is_now(&shared.table.load());
+    let now = now.ok_or_else(|| CallError::Unknown {
+        what: format!("there is no tool `{}` any more", tool.name),
+    })?;
+    if now.named().pin == tool.named().pin {
+        return Ok(());
+    }
+    match decide(shared, caller, &now) {
+        Decision::Allow(_) => Ok(()),
+        Decision::Deny(because) => Err(denied(shared, &now, because).error),
+        Decision::Ask(_) => Err(CallError::NotApproved {
+            what: format!("`{}` of `{}`", now.name, now.entry.view.slug),
+            reason: Some("the tool has just changed; make the same call again".to_owned()),
+        }),
+    }
+}
+
 async fn ask(
     shared: &Shared,
     caller: &Caller,

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     CallEnd, CallError, CallNews, CallRecord, Gateway, Shared,
-    approval::permit,
+    approval::{permit, still_permitted},
+    lists,
     policy::may_use,
     pool,
     table::{Entry, Named, Table},
@@ -223,6 +224,7 @@ pub(crate) async fn call_tool(
                 set_caller(&mut params, caller)?;
             }
             let forward = Forward {
+                tool: Some(&tool),
                 method: "tools/call",
                 params: Some(&params),
                 origin,
@@ -266,6 +268,8 @@ fn set_caller(params: &mut Object<'_>, caller: &Caller) -> Result<(), CallError>
 
 /// A request to be passed on to a server.
 pub(crate) struct Forward<'a> {
+    /// What is called, as it was when it was decided about; `None` for what is no tool.
+    pub(crate) tool: Option<&'a Tool>,
     pub(crate) method: &'a str,
     pub(crate) params: Option<&'a Object<'a>>,
     pub(crate) origin: Origin,
@@ -295,10 +299,18 @@ async fn request_once(
     caller: &Caller,
     forward: &Forward<'_>,
 ) -> Result<Box<RawValue>, CallError> {
+    let ready = async {
+        let found = pool::get(shared, entry, &caller.principal).await?;
+        if let Some(tool) = forward.tool {
+            lists::catch_up(shared, &found.1).await;
+            still_permitted(shared, caller, tool)?;
+        }
+        Ok(found)
+    };
     let (entry, upstream) = tokio::select! {
         biased;
         () = forward.cancel.cancelled() => return Err(CallError::Cancelled),
-        found = pool::get(shared, entry, &caller.principal) => found?,
+        ready = ready => ready?,
     };
     let request = upstream.request(Request {
         method: forward.method,

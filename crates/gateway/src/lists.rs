@@ -13,7 +13,10 @@ use domain::{IsolationKey, ServerSlug};
 use mcp::{Object, message, object::elements};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::{Mutex, Notify};
+use tokio::{
+    sync::{Mutex, Notify, watch},
+    time::{Instant, sleep_until, timeout},
+};
 
 use crate::{
     CallError, ServerLists, Shared,
@@ -104,12 +107,24 @@ pub(crate) struct Reading {
     changed: Notify,
     /// The count of changes that what was read last has in it; `None` before the first time.
     read: Mutex<Option<u64>>,
+    /// One more than the count of changes after which it was tried to read them; 0 before that.
+    tried: watch::Sender<u64>,
 }
 
 impl Reading {
     fn note_change(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.changed.notify_one();
+    }
+
+    /// Waits until it was tried to read all that is said to have changed by now.
+    async fn catch_up(&self) {
+        let wanted = self.changes.load(Ordering::Acquire) + 1;
+        if *self.tried.borrow() < wanted {
+            let mut tried = self.tried.subscribe();
+            // The sender is ours, so there is no error.
+            let _tried = tried.wait_for(|it| wanted <= *it).await;
+        }
     }
 }
 
@@ -129,6 +144,7 @@ async fn keep_up(shared: Arc<Shared>, upstream: Arc<Upstream>, subscribed: BTree
         if let Err(err) = refresh(&shared, &upstream).await {
             warn(err);
         }
+        let mut read_at = Instant::now();
         send_level(&shared, &upstream).await;
         for uri in subscribed {
             let mut params = Object::default();
@@ -139,10 +155,11 @@ async fn keep_up(shared: Arc<Shared>, upstream: Arc<Upstream>, subscribed: BTree
             tokio::select! {
                 () = upstream.reading.changed.notified() => {
                     // A server whose lists change all the time is not read all the time.
-                    tokio::time::sleep(shared.settings.list_period).await;
+                    sleep_until(read_at + shared.settings.list_period).await;
                     if let Err(err) = refresh(&shared, &upstream).await {
                         warn(err);
                     }
+                    read_at = Instant::now();
                 }
                 () = upstream.level_changed.notified() => send_level(&shared, &upstream).await,
             }
@@ -214,9 +231,22 @@ async fn refresh(shared: &Arc<Shared>, upstream: &Arc<Upstream>) -> Result<(), C
     if *read_before == Some(changes) {
         return Ok(());
     }
-    refresh_all(shared, upstream).await?;
-    *read_before = Some(changes);
-    Ok(())
+    let refreshed = refresh_all(shared, upstream).await;
+    if refreshed.is_ok() {
+        *read_before = Some(changes);
+    }
+    upstream.reading.tried.send_replace(changes + 1);
+    refreshed
+}
+
+/// Waits until what a server says of its tools now is in the table: in a new conversation, and when
+/// it has said that they changed. A server that does not tell is not waited for long.
+pub(crate) async fn catch_up(shared: &Shared, upstream: &Upstream) {
+    let limit = shared.settings.list_wait;
+    let caught_up = timeout(limit, upstream.reading.catch_up());
+    if let Some(Err(_elapsed)) = upstream.over.run_until_cancelled(caught_up).await {
+        tracing::debug!(server.slug = %upstream.slug, "Server called whose lists are not read yet");
+    }
 }
 
 async fn refresh_all(shared: &Arc<Shared>, upstream: &Arc<Upstream>) -> Result<(), CallError> {

@@ -80,6 +80,7 @@ impl Asked<'_> {
         params: Option<&Object<'_>>,
     ) -> Result<Box<RawValue>, CallError> {
         let forward = Forward {
+            tool: None,
             method,
             params,
             origin: Origin::Client(self.route.clone()),

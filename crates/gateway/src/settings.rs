@@ -24,6 +24,9 @@ pub struct Settings {
     pub handshake_timeout: Duration,
     /// For one page of a list.
     pub list_timeout: Duration,
+    /// How long a call waits for the lists of a server that has just started, or whose lists have
+    /// changed.
+    pub list_wait: Duration,
     /// The least time between two readings of a server's lists that it asks for itself.
     pub list_period: Duration,
     pub list_pages_max: usize,
@@ -65,6 +68,7 @@ impl Default for Settings {
             session_questions_max: 64,
             handshake_timeout: Duration::from_secs(30),
             list_timeout: Duration::from_secs(20),
+            list_wait: Duration::from_secs(5),
             list_period: Duration::from_secs(1),
             list_pages_max: 200,
             list_entries_max: 2_000,

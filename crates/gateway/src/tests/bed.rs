@@ -505,6 +505,8 @@ pub(super) struct FakeRecords {
     /// Servers whose conversations were said to have changed.
     pub(super) changed: watch::Sender<Vec<ServerId>>,
     pub(super) refuses: std::sync::atomic::AtomicBool,
+    /// Nobody agrees to lists that are read; else they are agreed to as they are.
+    pub(super) keeps_pins: std::sync::atomic::AtomicBool,
     /// Holds whoever writes down how a call ended.
     pub(super) is_held: watch::Sender<bool>,
 }
@@ -550,7 +552,7 @@ impl Records for FakeRecords {
     async fn lists_read(&self, _server: ServerId, lists: &ServerLists) -> Option<Arc<ServerPins>> {
         let tools = lists.by_kind.get(&ListKind::Tools);
         self.note(format!("lists {}", tools.map_or("-", |it| it.get())));
-        Some(agreed(lists))
+        (!self.keeps_pins.load(Ordering::SeqCst)).then(|| agreed(lists))
     }
 
     fn server_changed(&self, server: ServerId) {

@@ -1,6 +1,6 @@
 //! Tools that are not what somebody has agreed to, and rules: what is listed, and what is called.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use domain::{CallerKind, Effect, PolicyRule, RuleId, ServerId, Timestamp, ToolGlob};
 use expect_test::expect;
@@ -78,6 +78,61 @@ async fn what_has_changed_or_is_new_or_has_another_name_is_neither_listed_nor_ca
         .call(&person, CallTarget::Advertised("a__read"), None)
         .await;
     assert!(matches!(called, Err(CallError::Quarantined { .. })));
+    bed.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_starts_with_other_tools_than_it_had_is_not_called() {
+    let bed = Bed::new();
+    bed.records.keeps_pins.store(true, Ordering::SeqCst);
+    let before = Lists::tools(r#"[{"name":"read"},{"name":"same"}]"#);
+    let view = view("a", &before);
+    let now = Lists::tools(r#"[{"name":"read","description":"and sends"},{"name":"same"}]"#);
+    bed.script(view.id, &now, echo);
+    bed.gateway.put_server(view);
+    let client = bed.client().await;
+    // It has not run yet, so nobody can know.
+    assert_eq!(listed(&client).await, ["a__read", "a__same"]);
+    let reply = client.call("a__read", json!({})).await;
+    let result = reply.result();
+    assert_eq!(result["isError"], true);
+    let said = result["content"][0]["text"].as_str().unwrap();
+    assert!(said.contains("has changed since somebody agreed"), "{said}");
+    bed.records
+        .wait_for("after a/read allowed quarantined")
+        .await;
+    let reply = client.call("a__same", json!({})).await;
+    assert!(reply.result()["echo"].is_object());
+    bed.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_that_its_tools_have_changed_is_called_when_they_are_known() {
+    let bed = Bed::new();
+    bed.records.keeps_pins.store(true, Ordering::SeqCst);
+    let lists = Lists::tools(r#"[{"name":"read"},{"name":"same"}]"#);
+    let view = view("a", &lists);
+    bed.script(view.id, &lists, |mut peer| async move {
+        while let Some(call) = peer.next_of("tools/call").await {
+            peer.lists = Lists::tools(r#"[{"name":"read","title":"x"},{"name":"same"}]"#);
+            peer.tell("notifications/tools/list_changed", json!({}))
+                .await;
+            peer.answer(&call, json!({ "called": true })).await;
+        }
+        String::new()
+    });
+    bed.gateway.put_server(view);
+    let client = bed.client().await;
+    assert_eq!(
+        client.call("a__read", json!({})).await.result()["called"],
+        true
+    );
+    let reply = client.call("a__read", json!({})).await;
+    assert_eq!(reply.result()["isError"], true, "{}", reply.text);
+    assert_eq!(
+        client.call("a__same", json!({})).await.result()["called"],
+        true
+    );
     bed.end().await;
 }
 

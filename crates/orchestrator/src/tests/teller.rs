@@ -61,8 +61,13 @@ impl Teller {
 
     /// Tells other tools, and waits until the program has heard of them.
     pub(crate) async fn tell(&self, house: &House, slug: &str, tools: &[Value]) {
-        *self.state.tools.lock().unwrap() = tools.to_vec();
+        self.change(tools);
         refresh(house, slug).await;
+    }
+
+    /// Tells other tools when it is asked the next time.
+    pub(crate) fn change(&self, tools: &[Value]) {
+        *self.state.tools.lock().unwrap() = tools.to_vec();
     }
 
     /// Returns what was called since this was asked last: `tool arguments`.

@@ -68,6 +68,31 @@ async fn what_is_not_as_it_was_agreed_to_is_not_called_until_somebody_agrees() {
 }
 
 #[tokio::test]
+async fn what_changes_while_a_server_is_stopped_is_seen_before_it_is_called() {
+    let house = house().await;
+    let teller = Teller::new(&[tool("read", "Reads")]).await;
+    teller.add_to(&house, "there").await;
+    let editor = client(&house, "editor").await;
+    look(&house, "there", "read", Effect::Allow).await;
+    let restart = async || {
+        let it = &house.orchestrator;
+        it.restart_server("there", &person()).await.unwrap();
+    };
+    teller.change(&[tool("read", "Reads, and tells eve")]);
+    restart().await;
+    let refused = call(&house, &editor, "there/read", "{}").await.unwrap_err();
+    assert!(refused.contains("has changed since"), "{refused}");
+    assert!(teller.take_calls().is_empty());
+    // Where changes are followed, they are followed before the call.
+    set_changes(&house, "there", ToolChanges::Follow).await;
+    teller.change(&[tool("read", "Reads otherwise")]);
+    restart().await;
+    let called = call(&house, &editor, "there/read", "{}").await;
+    assert_eq!(called.as_deref(), Ok("done"));
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_tool_with_another_name_is_a_new_one_and_the_former_name_a_permission_for_nothing() {
     let house = house().await;
     let teller = Teller::new(&[tool("read", "Reads"), tool("write", "Writes")]).await;
