@@ -23,7 +23,13 @@ const PASTED = `{
 export const SCREENS: readonly Screen[] = [
   { name: "components", path: "/components", sizes: [400, 1280] },
   { name: "home", path: "/", sizes: [400, 1280] },
-  { name: "home-empty", path: "/?demo=empty", sizes: [400, 1280] },
+  {
+    name: "home-empty",
+    path: "/?demo=empty",
+    sizes: [400, 1280, 2560],
+    ready: "text=Three to try",
+  },
+  { name: "home-bare", path: "/?demo=bare", sizes: [400, 1280], ready: "text=image build" },
   {
     name: "nav",
     path: "/",

@@ -1,7 +1,15 @@
 import { setupWorker } from "msw/browser";
 import { type DemoState, handlers } from "./handlers";
 
-const STATES: readonly DemoState[] = ["full", "empty", "away", "signed-out", "slow", "failing"];
+const STATES: readonly DemoState[] = [
+  "full",
+  "empty",
+  "bare",
+  "away",
+  "signed-out",
+  "slow",
+  "failing",
+];
 
 /** Answers for the program in the demo. */
 export async function startMocks(): Promise<void> {

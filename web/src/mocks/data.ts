@@ -909,6 +909,21 @@ export const findings: Finding[] = [
   { check: "registries", level: "ok", message: "npm and PyPI can be reached", fix: null },
 ];
 
+/** Of a machine on which Archestra runs for the first time. */
+export const bareFindings: Finding[] = [
+  {
+    check: "podman",
+    level: "ok",
+    message: "Podman 5.4.2 runs rootless, by crun, cgroups version 2",
+  },
+  {
+    check: "image",
+    level: "problem",
+    message: "`localhost/archestra-base:1` is not there",
+    fix: "run `archestra image build`",
+  },
+];
+
 function at(h: number, m: number, s: number, ms: number): number {
   const day = new Date(NOW);
   day.setHours(h, m, s, ms);

@@ -5,13 +5,13 @@ import * as data from "./data";
 import { streamOf } from "./stream";
 
 /** `?demo=` of the page: which of its states the demo shows. */
-export type DemoState = "full" | "empty" | "away" | "signed-out" | "slow" | "failing";
+export type DemoState = "full" | "empty" | "bare" | "away" | "signed-out" | "slow" | "failing";
 
 const problem = (status: number, code: string, message: string, hint?: string) =>
   HttpResponse.json({ code, message, hint: hint ?? null }, { status });
 
 export function handlers(state: DemoState) {
-  const empty = state === "empty";
+  const empty = state === "empty" || state === "bare";
   const servers = empty ? [] : data.servers;
   const find = (slug: unknown) => servers.find((it) => it.slug === slug);
   const events = ws.link("*/api/v1/events*");
@@ -47,7 +47,9 @@ export function handlers(state: DemoState) {
         sessions: 1,
       }),
     ),
-    http.get("/api/v1/doctor", () => HttpResponse.json({ findings: data.findings })),
+    http.get("/api/v1/doctor", () =>
+      HttpResponse.json({ findings: state === "bare" ? data.bareFindings : data.findings }),
+    ),
     http.get("/api/v1/servers", () => HttpResponse.json({ servers: servers.map(data.listed) })),
     http.post("/api/v1/servers", async ({ request }) => {
       const body = (await request.json()) as { slug?: string; source: { name?: string } };

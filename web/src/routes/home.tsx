@@ -1,5 +1,6 @@
 import { NewChat } from "@/features/chat/new-chat";
+import { Welcome } from "@/features/welcome/welcome";
 
 export default function HomePage() {
-  return <NewChat>{() => <h1 className="p-8">New chat</h1>}</NewChat>;
+  return <NewChat>{(suggest) => <Welcome suggest={suggest} />}</NewChat>;
 }
