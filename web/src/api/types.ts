@@ -32,4 +32,5 @@ export type ToolChanges = Schemas["ToolChangesBody"];
 export type ToolReview = Schemas["ToolReviewBody"];
 export type Provider = Schemas["ProviderBody"];
 export type Model = Schemas["ModelBody"];
+export type ModelList = Schemas["ModelListBody"];
 export type ModelRef = Schemas["ModelRefBody"];

@@ -45,6 +45,8 @@ const provider = {
   base_url: "http://127.0.0.1:11434",
   has_key: false,
   default_model: null,
+  created_at_ms: 0,
+  updated_at_ms: 0,
   enabled: true,
   found: true,
   demo: false,
@@ -59,31 +61,33 @@ const model = {
   name: "qwen",
   title: "Qwen",
   local: true,
+  demo: false,
   tools: false,
   context_tokens: null,
   size_bytes: null,
 };
+const rest = { default_chosen: false, failed: [] };
 const chosen = { provider: "p", model: "qwen" };
 
 test("a model is ready where one is chosen, and says what it cannot", () => {
-  expect(modelPart({ models: [model], default: chosen }, [provider])).toEqual({
+  expect(modelPart({ models: [model], default: chosen, ...rest }, [provider])).toEqual({
     state: "ready",
     words: "Qwen at Ollama, on this machine",
     note: "It cannot use tools. Choose another one for that",
   });
-  expect(modelPart({ models: [], default: null }, [])).toMatchObject({
+  expect(modelPart({ models: [], default: null, ...rest }, [])).toMatchObject({
     state: "missing",
     words: "none was found on this machine",
   });
-  expect(modelPart({ models: [model], default: null }, [provider])).toMatchObject({
+  expect(modelPart({ models: [model], default: null, ...rest }, [provider])).toMatchObject({
     words: "models were found, and none is chosen",
   });
   expect(
-    modelPart({ models: [], default: null }, [
+    modelPart({ models: [], default: null, ...rest }, [
       {
         ...provider,
         state: "failed",
-        error: { kind: "unreachable", message: "it does not answer", fix: "start it" },
+        error: { kind: "unreachable" as const, message: "it does not answer", fix: "start it" },
       },
     ]),
   ).toMatchObject({ words: "it does not answer", fix: "start it" });

@@ -1,7 +1,6 @@
 // What of this machine is ready for a first chat, and what is missing.
 
-import type { ModelListBody, ProviderBody } from "@/api/pending";
-import type { Finding, Server } from "@/api/types";
+import type { Finding, ModelList, Provider, Server } from "@/api/types";
 
 export type Part =
   | { state: "looking" }
@@ -38,8 +37,8 @@ export function commandOf(fix: string | null): string | null {
 
 /** Returns how it stands with models. */
 export function modelPart(
-  models: ModelListBody | undefined,
-  providers: readonly ProviderBody[] | undefined,
+  models: ModelList | undefined,
+  providers: readonly Provider[] | undefined,
 ): Part {
   if (!models || !providers) return { state: "looking" };
   const { default: chosen, models: all } = models;
