@@ -87,11 +87,14 @@ impl Waiters {
     }
 
     /// Tells those who wait, and people, that requests were closed without a decision.
-    pub(crate) async fn close(&self, shared: &Shared, ids: &[ApprovalId]) {
+    pub(crate) async fn close(&self, shared: &Arc<Shared>, ids: &[ApprovalId]) {
         for id in ids {
             self.end(*id, &gateway::Verdict::Closed);
             match shared.store.approval(*id).await {
-                Ok(Some(approval)) => tell_closed(shared, &approval),
+                Ok(Some(approval)) => {
+                    tell_closed(shared, &approval);
+                    crate::runs::decided(shared, approval.chat).await;
+                }
                 Ok(None) => {}
                 Err(err) => tracing::warn!(
                     error = &err as &dyn std::error::Error,
@@ -378,6 +381,7 @@ impl Orchestrator {
             shared.approvals.end(id, &verdict);
         }
         tell_closed(shared, &approval);
+        crate::runs::decided(shared, approval.chat).await;
         Ok(approval)
     }
 
@@ -536,7 +540,7 @@ pub(crate) async fn keep_bounded(shared: Arc<Shared>) {
 }
 
 /// Returns whether there are requests that will end by time.
-async fn sweep(shared: &Shared) -> Result<bool, Error> {
+async fn sweep(shared: &Arc<Shared>) -> Result<bool, Error> {
     let now = shared.now();
     let expired = shared.store.expire_approvals(now).await;
     shared

@@ -18,6 +18,7 @@
 //!   reconciler makes true what is wanted and is the only one that makes or removes a container.
 //! * `install` turns a package into a volume, step by step, each of them in the store.
 //! * `providers` are the places at which models are asked, with what they have said that they have.
+//! * `runs` takes what people say in chats to models, and models' calls to the gateway.
 //! * [`EventBus`] is where it is told what has changed, for whoever looks. Nothing in here listens.
 //!
 //! **Invariant:** nothing in here knows HTTP, WebSockets or the terminal. A use case takes domain
@@ -49,6 +50,7 @@ mod reach;
 mod reconciler;
 mod records;
 mod reviews;
+mod runs;
 mod servers;
 mod settings;
 mod status;
@@ -82,6 +84,10 @@ pub use crate::providers::{
 };
 pub use crate::reach::Reach;
 pub use crate::reviews::{FieldChange, HiddenInField};
+pub use crate::runs::{
+    ChatMessages, MessageContent, MessagePart, MessageView, NumberedEvent, RunReader, RunView,
+    SendMessage, Sent,
+};
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
@@ -145,6 +151,7 @@ pub(crate) struct Shared {
     pub(crate) syncing: tokio::sync::Mutex<()>,
     pub(crate) used_tokens: access::UsedTokens,
     pub(crate) approvals: approvals::Waiters,
+    pub(crate) runs: runs::Runs,
     /// Where the UI is, for people.
     address: OnceLock<String>,
     /// Told when a token or a browser's session is no longer good.
@@ -168,6 +175,7 @@ impl Orchestrator {
         tasks.spawn(news::publish(shared.clone()));
         tasks.spawn(providers::keep_looking(shared.clone()));
         install::resume(&shared).await?;
+        runs::recover(&shared).await?;
         let this = Self { shared };
         for slug in unknown {
             this.look_at(slug);
@@ -217,6 +225,7 @@ impl Shared {
             settings.events_kept_max,
             settings.events_kept_bytes_max,
         );
+        let runs = runs::Runs::new(settings.runs_max);
         let shared = Arc::new(Self {
             settings,
             store,
@@ -238,6 +247,7 @@ impl Shared {
             syncing: tokio::sync::Mutex::default(),
             used_tokens: access::UsedTokens::default(),
             approvals: approvals::Waiters::default(),
+            runs,
             address: OnceLock::new(),
             revoked: watch::Sender::default(),
             tasks: tasks.clone(),

@@ -95,7 +95,7 @@ pub(crate) fn plan_pins(changes: ToolChanges, pinned: &[PinInfo], told: &[ToldTo
 /// Takes note of what a server says of its tools now, and returns what people have agreed to. The
 /// first list that is ever read is pinned as it is.
 pub(crate) async fn note_lists(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     server: ServerId,
     slug: &str,
     changes: ToolChanges,

@@ -47,6 +47,18 @@ pub struct Settings {
     /// Events that are kept for readers who come back or are slow.
     pub events_kept_max: usize,
     pub events_kept_bytes_max: usize,
+    /// Turns of models at a time; further runs wait for one of them.
+    pub runs_max: usize,
+    /// How long the words of a model are gathered before they are stored and shown.
+    pub run_commit_interval: Duration,
+    /// The same in bytes.
+    pub run_commit_bytes: usize,
+    /// What is kept of one run in memory for those who read along; the rest is in the store.
+    pub run_live_events_max: usize,
+    pub run_live_bytes_max: usize,
+    /// The longest message of a person, its images included.
+    pub chat_message_bytes_max: usize,
+    pub turn: agent::TurnSettings,
     /// How long the reconciler waits from one round to the next when nothing happens.
     pub reconcile_period: Duration,
 }
@@ -86,6 +98,13 @@ impl Settings {
             models: agent::ClientSettings::default(),
             events_kept_max: 4_096,
             events_kept_bytes_max: 2 << 20,
+            runs_max: 32,
+            run_commit_interval: Duration::from_millis(50),
+            run_commit_bytes: 16 << 10,
+            run_live_events_max: 1_024,
+            run_live_bytes_max: 1 << 20,
+            chat_message_bytes_max: 3 << 20,
+            turn: agent::TurnSettings::default(),
             reconcile_period: Duration::from_secs(30),
         }
     }

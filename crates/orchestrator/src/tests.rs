@@ -7,6 +7,8 @@ pub(crate) mod bridge;
 mod decisions;
 mod installs;
 mod news;
+mod runs;
 mod servers;
 mod small;
 pub(crate) mod teller;
+pub(crate) mod tool_server;

@@ -154,6 +154,7 @@ pub enum ApprovalsOf {
     },
     Chat(ChatId),
     Token(TokenId),
+    One(ApprovalId),
 }
 
 /// Makes a query of all columns but the definition, and what follows.
@@ -170,8 +171,8 @@ macro_rules! select_approvals {
 macro_rules! close_approvals {
     ($tx:ident, $of:expr, $now:expr) => {{
         let of: &$crate::ApprovalsOf = $of;
-        let [server, tool, pin, chat, token] = of.columns();
-        let sql = "UPDATE approvals SET state = $1, decided_at = $2 WHERE state = 'open' AND ($3 IS NULL OR server_id = $3) AND ($4 IS NULL OR tool = $4) AND ($5 IS NULL OR pin <> $5) AND ($6 IS NULL OR chat_id = $6) AND ($7 IS NULL OR token_id = $7) RETURNING id";
+        let [server, tool, pin, chat, token, id] = of.columns();
+        let sql = "UPDATE approvals SET state = $1, decided_at = $2 WHERE state = 'open' AND ($3 IS NULL OR server_id = $3) AND ($4 IS NULL OR tool = $4) AND ($5 IS NULL OR pin <> $5) AND ($6 IS NULL OR chat_id = $6) AND ($7 IS NULL OR token_id = $7) AND ($8 IS NULL OR id = $8) RETURNING id";
         let ids: Vec<String> = sqlx::query_scalar(sql)
             .bind(of.closed_as().as_str())
             .bind($crate::store::ms($now))
@@ -180,6 +181,7 @@ macro_rules! close_approvals {
             .bind(pin)
             .bind(chat)
             .bind(token)
+            .bind(id)
             .fetch_all(&mut *$tx)
             .await
             .map_err(db)?;
@@ -458,10 +460,10 @@ impl Decision {
 }
 
 impl ApprovalsOf {
-    /// Returns what is asked of server, tool, pin, chat and token.
-    pub(crate) fn columns(&self) -> [Option<String>; 5] {
+    /// Returns what is asked of server, tool, pin, chat, token and identifier.
+    pub(crate) fn columns(&self) -> [Option<String>; 6] {
         match self {
-            Self::Server(server) => [Some(server.to_string()), None, None, None, None],
+            Self::Server(server) => [Some(server.to_string()), None, None, None, None, None],
             Self::Tool { server, tool, but } => {
                 let but = but.as_ref().map(ToString::to_string);
                 [
@@ -470,17 +472,21 @@ impl ApprovalsOf {
                     but,
                     None,
                     None,
+                    None,
                 ]
             }
-            Self::Chat(chat) => [None, None, None, Some(chat.to_string()), None],
-            Self::Token(token) => [None, None, None, None, Some(token.to_string())],
+            Self::Chat(chat) => [None, None, None, Some(chat.to_string()), None, None],
+            Self::Token(token) => [None, None, None, None, Some(token.to_string()), None],
+            Self::One(id) => [None, None, None, None, None, Some(id.to_string())],
         }
     }
 
     pub(crate) fn closed_as(&self) -> ApprovalState {
         match self {
             Self::Tool { .. } => ApprovalState::Stale,
-            Self::Server(_) | Self::Chat(_) | Self::Token(_) => ApprovalState::Withdrawn,
+            Self::Server(_) | Self::Chat(_) | Self::Token(_) | Self::One(_) => {
+                ApprovalState::Withdrawn
+            }
         }
     }
 }

@@ -169,6 +169,22 @@ impl Store {
         row.map(Row::into_chat).transpose()
     }
 
+    /// Returns whose a chat is.
+    pub async fn chat_principal(&self, id: ChatId) -> Result<Option<PrincipalName>, StoreError> {
+        let principal: Option<String> = reading!(self, pool => {
+            sqlx::query_scalar("SELECT principal FROM chats WHERE id = $1")
+                .bind(id.to_string())
+                .fetch_optional(pool)
+                .await
+                .map_err(db)?
+        });
+        let parsed = |it: String| {
+            it.parse()
+                .map_err(|err| corrupt("chat", &id.to_string())(Box::new(err)))
+        };
+        principal.map(parsed).transpose()
+    }
+
     /// Returns a page of chats.
     pub async fn chats(&self, filter: &ChatFilter) -> Result<Vec<StoredChat>, StoreError> {
         let sql = select_chats!(

@@ -240,6 +240,28 @@ impl Store {
         ids.collect()
     }
 
+    /// Changes a message that waits. Returns whether there was one.
+    pub async fn edit_queued(
+        &self,
+        chat: ChatId,
+        message: &NewMessage,
+    ) -> Result<bool, StoreError> {
+        check_content(&message.content)?;
+        let sql = "UPDATE messages SET content = $3, text = $4 WHERE id = $1 AND chat_id = $2 AND state = 'queued'";
+        let changed: u64 = writing!(self, pool => {
+            sqlx::query(sql)
+                .bind(message.id.to_string())
+                .bind(chat.to_string())
+                .bind(storable(&message.content))
+                .bind(searched(&message.text))
+                .execute(pool)
+                .await
+                .map_err(db)?
+                .rows_affected()
+        });
+        Ok(changed != 0)
+    }
+
     /// Takes a message that waits out of the line. Returns whether there was one.
     pub async fn remove_queued(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
         let sql = "DELETE FROM messages WHERE id = $1 AND chat_id = $2 AND state = 'queued'";

@@ -12,6 +12,8 @@ use tokio::{
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use yamux::{Config, Connection, Mode};
 
+use super::tool_server::ToolServer;
+
 /// What the commands in sandboxes do: as npm would, but for what the test has changed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
@@ -30,6 +32,7 @@ struct State {
     fails: Vec<(String, String)>,
     hangs_at: Option<String>,
     has_scripts: bool,
+    server: Option<ToolServer>,
 }
 
 impl Script {
@@ -47,6 +50,12 @@ impl Script {
     /// Makes the package have scripts of its own.
     pub(crate) fn with_scripts(self) -> Self {
         self.shared.state.lock().unwrap().has_scripts = true;
+        self
+    }
+
+    /// Makes the package an MCP server.
+    pub(crate) fn serving(self, server: &ToolServer) -> Self {
+        self.shared.state.lock().unwrap().server = Some(server.clone());
         self
     }
 
@@ -144,6 +153,10 @@ async fn serve(mut stream: Compat<yamux::Stream>, script: &Script) -> std::io::R
     Frame::Started { pid: 2 }.encode(&mut out);
     stream.write_all(&out).await?;
     let played = script.play(&open);
+    let server = script.shared.state.lock().unwrap().server.clone();
+    if let Some(server) = server.filter(|_| open.argv[0].contains("/.bin/")) {
+        return server.run(stream).await;
+    }
     // The server itself is broken and ends without having read anything.
     if !open.argv[0].contains("/.bin/") {
         read_input(&mut stream).await?;

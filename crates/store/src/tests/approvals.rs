@@ -421,7 +421,8 @@ async fn requests_are_closed_with_what_they_are_about(bed: Bed) {
         pin: pin('b'),
         ..new_approval(server, "4")
     };
-    for new in [&by_token, &by_chat, &plain, &other_pin] {
+    let single = new_approval(server, "6");
+    for new in [&by_token, &by_chat, &plain, &other_pin, &single] {
         store.open_approval(new, &audit).await.unwrap();
     }
     let tool = ApprovalsOf::Tool {
@@ -441,6 +442,11 @@ async fn requests_are_closed_with_what_they_are_about(bed: Bed) {
             ApprovalState::Withdrawn,
         ),
         (tool, other_pin.id, ApprovalState::Stale),
+        (
+            ApprovalsOf::One(single.id),
+            single.id,
+            ApprovalState::Withdrawn,
+        ),
         (
             ApprovalsOf::Server(server),
             plain.id,
