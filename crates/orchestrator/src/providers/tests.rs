@@ -1,5 +1,7 @@
 //! Against the scripted model, which speaks both APIs.
 
+use std::time::Duration;
+
 use agent::{ModelErrorKind, ProviderKind};
 use domain::PrincipalName;
 use scripted_model::{DEMO, Options, ScriptedModel};
