@@ -23,7 +23,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::output;
+use crate::{api::Refused, output};
 
 /// Runs a command on one thread.
 pub(crate) fn block_on(
@@ -49,6 +49,14 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     let read = stdin.lock().read_line(&mut answer);
     read.context("cannot read standard input")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Says where to look when the program knows no such thing.
+fn or_look<T>(asked: anyhow::Result<T>, hint: &str) -> anyhow::Result<T> {
+    asked.map_err(|err| match err.downcast_ref::<Refused>() {
+        Some(Refused { status: 404, .. }) => anyhow::anyhow!("{err}; {hint}"),
+        _ => err,
+    })
 }
 
 /// Returns a text of an answer, empty where there is none.

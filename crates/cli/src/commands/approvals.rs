@@ -9,7 +9,7 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     api::{Api, part},
     args::decisions::{ApprovalsCommand, DecidedArgs, GrantsCommand},
-    commands::{confirmed, shown::pretty, text},
+    commands::{confirmed, or_look, shown::pretty, text},
     output,
     target::Finder,
 };
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     match command.unwrap_or(ApprovalsCommand::List(DecidedArgs::default())) {
         ApprovalsCommand::List(args) => list_approvals(&mut api, &args, as_json).await?,
         ApprovalsCommand::Show { approval } => {
-            let answer = api.get_text(&path(&approval)).await?;
+            let answer = get(&mut api, &approval).await?;
             if as_json {
                 output::line(answer);
             } else {
@@ -58,7 +58,7 @@ pub(crate) async fn run(
             scope,
             yes,
         } => {
-            let approval: Approval = parse(&api.get_text(&path(&approval)).await?)?;
+            let approval: Approval = parse(&get(&mut api, &approval).await?)?;
             if !as_json {
                 show(&approval);
             }
@@ -71,7 +71,7 @@ pub(crate) async fn run(
             decide(&mut api, &approval.id, &body, &said, as_json).await?;
         }
         ApprovalsCommand::Deny { approval, reason } => {
-            let approval: Approval = parse(&api.get_text(&path(&approval)).await?)?;
+            let approval: Approval = parse(&get(&mut api, &approval).await?)?;
             let body = json!({ "pin": approval.pin, "decision": "deny", "reason": reason });
             decide(&mut api, &approval.id, &body, "denied", as_json).await?;
         }
@@ -88,7 +88,8 @@ pub(crate) async fn run_grants(
     match command {
         GrantsCommand::List(args) => list_grants(&mut api, &args, as_json).await?,
         GrantsCommand::Revoke { grant } => {
-            api.delete(&format!("/grants/{}", part(&grant))).await?;
+            let revoked = api.delete(&format!("/grants/{}", part(&grant))).await;
+            or_look(revoked, "`archestra grants list` has those that do")?;
             if !as_json {
                 output::line(format!("permission `{grant}` is taken back"));
             }
@@ -99,6 +100,11 @@ pub(crate) async fn run_grants(
 
 fn path(approval: &str) -> String {
     format!("/approvals/{}", part(approval))
+}
+
+async fn get(api: &mut Api, approval: &str) -> anyhow::Result<String> {
+    let answer = api.get_text(&path(approval)).await;
+    or_look(answer, "`archestra approvals` lists those that wait")
 }
 
 fn parse<T: DeserializeOwned>(answer: &str) -> anyhow::Result<T> {

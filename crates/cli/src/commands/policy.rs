@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Api, part},
     args::decisions::PolicyCommand,
-    commands::{list, text},
+    commands::{list, or_look, text},
     output,
     target::Finder,
 };
@@ -54,8 +54,8 @@ pub(crate) async fn run(
             }
         }
         PolicyCommand::Remove { rule } => {
-            api.delete(&format!("/policy/rules/{}", part(&rule)))
-                .await?;
+            let removed = api.delete(&format!("/policy/rules/{}", part(&rule))).await;
+            or_look(removed, "`archestra policy list` has them")?;
             if !as_json {
                 output::line(format!("rule `{rule}` is removed"));
             }

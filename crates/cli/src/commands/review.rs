@@ -159,7 +159,10 @@ fn meant<'a>(args: &ReviewArgs, reviews: &'a Reviews) -> anyhow::Result<Vec<&'a 
     }
     let find = |name: &String| {
         let found = reviews.tools.iter().find(|it| it.name == *name);
-        found.with_context(|| format!("server `{}` has no tool `{name}`", args.server))
+        let server = &args.server;
+        found.with_context(|| {
+            format!("server `{server}` has no tool `{name}`; `archestra review {server} --all` shows those that it has")
+        })
     };
     args.tools.iter().map(find).collect()
 }

@@ -162,7 +162,10 @@ fn tools_are_looked_at_and_looked_at_again_when_they_change() {
     let said = house.fails(&["review", "there", "--allow"]);
     assert!(said.contains("with `--tool`, or give `--all`"), "{said}");
     let said = house.fails(&["review", "there", "--tool", "wirte", "--deny"]);
-    assert_eq!(said, "error: server `there` has no tool `wirte`");
+    assert_eq!(
+        said,
+        "error: server `there` has no tool `wirte`; `archestra review there --all` shows those that it has"
+    );
     let said = house.fails(&["review", "nobody"]);
     assert_eq!(said, "error: server `nobody` not found");
     let said = house.says(&["review", "there", "--all", "--proposed", "--yes"]);
@@ -240,7 +243,9 @@ fn calls_that_wait_are_shown_in_full_and_decided() {
     let said = house.fails(&["approvals", "deny", id]);
     assert!(said.contains("was approved by `owner` before"), "{said}");
     let said = house.fails(&["approvals", "show", "nothing"]);
-    assert!(said.contains("not found"), "{said}");
+    let expected =
+        "request for approval `nothing` not found; `archestra approvals` lists those that wait";
+    assert_eq!(said, format!("error: {expected}"));
 
     // Other arguments are another matter.
     let said = call(&mut client, "write", &json!({}));
@@ -267,7 +272,10 @@ fn calls_that_wait_are_shown_in_full_and_decided() {
     let said = call(&mut client, "write", &json!({ "n": 4 }));
     assert!(said.contains("waiting for approval"), "{said}");
     let said = house.fails(&["grants", "revoke", grant]);
-    assert!(said.contains("not found"), "{said}");
+    assert!(
+        said.contains("; `archestra grants list` has those that do"),
+        "{said}"
+    );
     let listed = house.says(&["grants", "list", "--all"]);
     for state in ["used", "revoked"] {
         assert!(listed.contains(state), "{listed}");
@@ -299,7 +307,10 @@ fn rules_hold_from_the_next_call_on() {
     assert_eq!(said, format!("rule `{rule}` is removed"));
     assert!(house.says(&["call", "there", "write"]).contains("done"));
     let said = house.fails(&["policy", "remove", rule]);
-    assert!(said.contains("not found"), "{said}");
+    assert!(
+        said.contains("not found; `archestra policy list`"),
+        "{said}"
+    );
     let said = house.fails(&["policy", "add", "deny", "*", "--server", "nobody"]);
     assert!(said.contains("server `nobody` not found"), "{said}");
 }
