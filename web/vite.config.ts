@@ -53,6 +53,8 @@ export default defineConfig(({ mode }) => ({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test/setup.ts"],
     restoreMocks: true,
-    testTimeout: 90_000,
+    // The machine may be busy with other things.
+    testTimeout: 30_000,
+    expect: { poll: { timeout: 10_000 } },
   },
 }));

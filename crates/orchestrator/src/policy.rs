@@ -255,24 +255,31 @@ impl Orchestrator {
     pub async fn revoke_grant(&self, id: GrantId, by: &Caller) -> Result<(), Error> {
         let (this, by) = (self.clone(), by.clone());
         self.to_its_end(async move {
+            let none = || Error::not_found(format!("permission `{id}` that still holds"));
+            let store = &this.shared.store;
+            let grant = store.grant(id).await.map_err(Error::of_store)?;
+            let grant = grant.ok_or_else(none)?;
             let audit = AuditEvent {
-                detail: Some(serde_json::json!({ "grant": id })),
+                chat: grant.chat,
+                server: Some(grant.server),
+                server_slug: this.slug_of(grant.server),
+                tool: Some(grant.tool),
+                pin: Some(grant.pin.to_string()),
+                detail: Some(serde_json::json!({
+                    "grant": id, "scope": grant.scope.as_str(), "for_principal": grant.principal,
+                    "for_token": grant.token,
+                })),
                 ..this.event("grant.revoke", &by)
             };
             let principal = whose(&by);
             let now = this.shared.now();
-            let revoked = this
-                .shared
-                .store
-                .revoke_grant(id, principal.as_ref(), now, &audit);
+            let revoked = store.revoke_grant(id, principal.as_ref(), now, &audit);
             if !revoked.await.map_err(Error::of_store)? {
-                return Err(Error::not_found(format!(
-                    "permission `{id}` that still holds"
-                )));
+                return Err(none());
             }
             this.gateway().remove_grant(id);
             let event = Event::GrantChanged { id, revoked: true };
-            tell(&this.shared, &by.principal, event);
+            tell(&this.shared, &grant.principal, event);
             Ok(())
         })
         .await

@@ -155,6 +155,19 @@ impl Store {
         rows.into_iter().map(Row::into_grant).collect()
     }
 
+    /// Returns one grant.
+    pub async fn grant(&self, id: GrantId) -> Result<Option<StoredGrant>, StoreError> {
+        let sql = "SELECT * FROM grants WHERE id = $1";
+        let row: Option<Row> = reading!(self, pool => {
+            sqlx::query_as(sql)
+                .bind(id.to_string())
+                .fetch_optional(pool)
+                .await
+                .map_err(db)?
+        });
+        row.map(Row::into_grant).transpose()
+    }
+
     /// Returns all grants that hold, in the order in which they were given.
     ///
     /// One that this version does not understand is left out, with an error in the log: it permits

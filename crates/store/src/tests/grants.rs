@@ -207,8 +207,12 @@ async fn a_grant_is_revoked_once_and_by_whom_it_belongs_to(bed: Bed) {
     let revoke = |by| store.revoke_grant(id, by, at(3_000), &audit);
     assert!(!revoke(Some(&someone)).await.unwrap());
     assert_eq!(store.active_grants().await.unwrap().len(), 1);
+    let revoked_at = async || store.grant(id).await.unwrap().unwrap().revoked_at;
+    assert_eq!(revoked_at().await, None);
     assert!(revoke(Some(&owner)).await.unwrap());
     assert!(!revoke(None).await.unwrap());
+    assert_eq!(revoked_at().await, Some(at(3_000)));
+    assert_eq!(store.grant(new_id()).await.unwrap(), None);
     assert_eq!(store.active_grants().await.unwrap(), []);
     let kinds = audit_kinds(&store).await;
     assert_eq!(kinds, ["server.add", "approval.open", "grant.revoke"]);

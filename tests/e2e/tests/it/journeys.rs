@@ -1,4 +1,3 @@
 //! What people do in the browser, from the door on.
 
 mod door;
-mod servers;

@@ -221,7 +221,7 @@ async fn what_people_decide_is_written_down_with_their_names() {
         approval.ask owner editor write asked (not looked at) -
         approval.approve owner command line write - (-) -
         grant.give owner command line write - (-) -
-        grant.revoke owner command line - - (-) -
+        grant.revoke owner command line write - (-) -
         approval.ask owner editor write asked (not looked at) -
         approval.deny owner - write - (-) -
         rule.add owner command line - - (-) -
