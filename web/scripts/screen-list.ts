@@ -173,6 +173,27 @@ export const SCREENS: readonly Screen[] = [
   { name: "approval", path: "/approvals/apr_2", sizes: [400, 1280], ready: "text=Allow once" },
   { name: "approval-denied", path: "/approvals/apr_0", ready: "text=Leila reviews first" },
   { name: "approval-gone", path: "/approvals/apr_x", ready: "text=could not be loaded" },
+  { name: "memories", path: "/memories", sizes: [400, 1280], ready: "text=No greetings" },
+  { name: "memories-empty", path: "/memories?demo=empty", ready: "text=Nothing is remembered" },
+  {
+    name: "memories-edit",
+    path: "/memories",
+    ready: "text=No greetings",
+    act: (page) => page.getByRole("button", { name: "Change team" }).click(),
+  },
+  { name: "audit", path: "/audit", sizes: [400, 1280, 2560], ready: "text=Called a tool" },
+  {
+    name: "audit-open",
+    path: "/audit?kind=tool",
+    sizes: [400, 1280],
+    ready: "text=Called a tool",
+    act: (page) =>
+      page
+        .getByRole("button", { name: /Called a tool/ })
+        .first()
+        .click(),
+  },
+  { name: "audit-none", path: "/audit?q=xyz", ready: "text=Nothing like that" },
   { name: "away", path: "/?demo=away", sizes: [400, 1280], ready: "[role=alertdialog]" },
   { name: "signed-out", path: "/?demo=signed-out", sizes: [400, 1280] },
 ];

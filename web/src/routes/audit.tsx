@@ -1,9 +1,9 @@
-import { PageBody, PageTitle } from "@/components/page";
+import { useSearch } from "@tanstack/react-router";
+import { AuditPage } from "@/features/audit/audit-page";
 
-export default function AuditPage() {
-  return (
-    <PageBody>
-      <PageTitle>Audit</PageTitle>
-    </PageBody>
-  );
+export default function AuditRoute() {
+  const { q, kind, server, client, decision, period } = useSearch({ from: "/audit" });
+  const filters = { q, kind, server, client, decision, period };
+  const given = Object.entries(filters).filter(([, value]) => value !== undefined);
+  return <AuditPage filters={Object.fromEntries(given)} />;
 }

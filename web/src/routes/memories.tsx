@@ -1,9 +1,5 @@
-import { PageBody, PageTitle } from "@/components/page";
+import { MemoriesPage } from "@/features/memories/memories-page";
 
-export default function MemoriesPage() {
-  return (
-    <PageBody>
-      <PageTitle>Memories</PageTitle>
-    </PageBody>
-  );
+export default function MemoriesRoute() {
+  return <MemoriesPage />;
 }
