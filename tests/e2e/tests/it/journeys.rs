@@ -1,3 +1,4 @@
 //! What people do in the browser, from the door on.
 
+mod approvals;
 mod door;

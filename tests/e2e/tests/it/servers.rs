@@ -6,7 +6,7 @@ use e2e::{Client, Program, Site, wait_for};
 use serde_json::json;
 
 /// The folders that tests give to servers belong to the user inside, whoever runs the tests.
-fn folder_for_servers(program: &Program, name: &str) -> String {
+pub(crate) fn folder_for_servers(program: &Program, name: &str) -> String {
     let path = program.directory().join(name);
     fs::create_dir(&path).unwrap();
     let parent = program.directory();
