@@ -214,6 +214,10 @@ impl ModelClient {
             let mut error = self.unreachable("it does not speak TLS");
             "write `http://` in place of `https://` in its address".clone_into(&mut error.fix);
             error
+        } else if err.is_redirect() {
+            let mut error = self.unreachable("it sends to another address");
+            "write the address at which it is, without a redirect".clone_into(&mut error.fix);
+            error
         } else if lower.contains("refused") {
             self.unreachable("nothing listens there")
         } else if lower.contains("dns") || lower.contains("resolve") || lower.contains("lookup") {

@@ -4,5 +4,6 @@
 
 mod client;
 mod discover;
+mod hostile;
 mod scenarios;
 mod server;
