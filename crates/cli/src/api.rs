@@ -79,6 +79,11 @@ impl Api {
             .await
     }
 
+    pub(crate) async fn patch(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask("PATCH", path, Some(body), Some(ANSWER_TIMEOUT))
+            .await
+    }
+
     pub(crate) async fn delete(&mut self, path: &str) -> anyhow::Result<Value> {
         self.ask("DELETE", path, None, Some(ANSWER_TIMEOUT)).await
     }

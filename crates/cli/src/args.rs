@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod decisions;
+pub(crate) mod models;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use domain::{EnvName, HeaderName, HostPort, PrincipalName, ServerSlug, ToolRule}
 use self::decisions::{
     AllowTools, ApprovalsCommand, GrantsCommand, PolicyCommand, ReviewArgs, ToolChangesWord,
 };
+use self::models::{ModelsCommand, ProvidersCommand};
 use crate::config::{Form, SETTINGS, size_of};
 
 /// Use MCP servers without trusting them: each runs in a sandbox that has no network.
@@ -66,6 +68,12 @@ pub(crate) enum Command {
     /// Rules about many tools at once
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Where models are asked
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
+    /// Models that can answer
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Carry MCP between standard input and output and the running program
     Connect(ConnectArgs),
     /// Tokens by which clients get in

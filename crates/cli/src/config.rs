@@ -73,6 +73,10 @@ pub(crate) struct Config {
     pub(crate) registry_npm: Option<String>,
     pub(crate) registry_pypi: Option<String>,
     pub(crate) registry_hosts: Vec<HostPort>,
+    /// Whether model servers on this machine are looked for.
+    pub(crate) models_discover: bool,
+    /// Where the scripted model is.
+    pub(crate) models_demo: Option<url::Url>,
     pub(crate) install_bytes_max: u64,
     pub(crate) install_free_bytes_min: u64,
     pub(crate) install_step_timeout: Duration,

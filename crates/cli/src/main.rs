@@ -118,6 +118,12 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Some(Command::Call { words }) => {
             commands::block_on(commands::tools::call(&finder(), &words, json))
         }
+        Some(Command::Providers(command)) => {
+            commands::block_on(commands::providers::run(&finder(), command, json))
+        }
+        Some(Command::Models(command)) => {
+            commands::block_on(commands::models::run(&finder(), command, json))
+        }
         Some(Command::Token(command)) => {
             commands::block_on(commands::token::run(&finder(), command, json))
         }

@@ -10,7 +10,7 @@ use crate::{
     commands::{list, text},
     config::{Config, Inputs},
     output,
-    serve::{image_of, without_server},
+    serve::{found_model_servers, image_of, without_server},
     target::{Finder, not_running},
 };
 
@@ -126,6 +126,22 @@ async fn without_program(
     drop(podman);
     tasks.close();
     tasks.wait().await;
+    for found in found_model_servers(config).await {
+        let (name, url) = (found.candidate.name, found.candidate.base_url);
+        let message = match found.models.as_slice() {
+            [] => format!("`{name}` at `{url}` has no model"),
+            [first, ..] => format!(
+                "`{name}` at `{url}` has models, for instance `{}`",
+                first.name
+            ),
+        };
+        let level = if found.models.is_empty() {
+            "warning"
+        } else {
+            "ok"
+        };
+        findings.push(finding("models", level, message, None));
+    }
     for address in &config.listen {
         findings.push(match std::net::TcpListener::bind(address) {
             Ok(_free) => finding("ports", "ok", format!("`{address}` is free"), None),

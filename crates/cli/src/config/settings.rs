@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use orchestrator::{ProviderKind, Reach};
 use store::DatabaseLocation;
 
 use crate::config::{Config, Database, LogFormat, Platform, parse};
@@ -259,6 +260,27 @@ pub(crate) static SETTINGS: &[Setting] = &[
         expected: "a host and a port like `files.example.com:443`",
         form: Form::List(','),
         apply: |config, it| it.list(&mut config.registry_hosts, |text| text.parse().ok()),
+    },
+    Setting {
+        key: "models.discover",
+        doc: "Looks for model servers on this machine (Ollama, LM Studio, llama.cpp, vLLM, Jan) at the ports where they usually are.",
+        default: "true",
+        expected: "`true` or `false`",
+        form: Form::Switch,
+        apply: |config, it| it.one(&mut config.models_discover, parse::yes_or_no),
+    },
+    Setting {
+        key: "models.demo",
+        doc: "Where the scripted model is, which is offered as `Demo model` for as long as there is no other.",
+        default: "",
+        expected: "an address of this machine like `http://127.0.0.1:11511`",
+        form: Form::One,
+        apply: |config, it| {
+            it.optional(&mut config.models_demo, |text| {
+                let url = orchestrator::model_server_url(ProviderKind::OpenAi, text).ok()?;
+                (Reach::of(&url) == Reach::Loopback).then_some(url)
+            })
+        },
     },
     Setting {
         key: "install_bytes_max",

@@ -89,6 +89,8 @@ fn there_is_a_default_for_everything() {
         registries.npm = ""
         registries.pypi = ""
         registries.hosts = []
+        models.discover = true
+        models.demo = ""
         install_bytes_max = "2GiB"
         install_free_bytes_min = "256MiB"
         install_step_timeout = "10m"

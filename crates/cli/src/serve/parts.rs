@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -29,6 +30,8 @@ use crate::{
 pub(super) const WEB: &[WebFile] = include!(env!("ARCHESTRA_WEB_LIST"));
 /// Sockets have short paths; see [`PodmanSettings::run_dir`].
 const RUN_DIR_BYTES_MAX: usize = 90;
+
+const MODEL_SERVERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What was made before the parts.
 pub(super) struct Made<'a> {
@@ -155,12 +158,33 @@ fn settings(config: &Config, data_dir: &Path, ca_bundle: Option<CaBundle>) -> Se
         approval_open: config.approval_open,
         audit_keep: config.audit_keep,
         audit_rows_max: config.audit_rows_max,
+        model_servers: model_servers(config),
+        model_servers_timeout: MODEL_SERVERS_TIMEOUT,
+        demo_model: config.models_demo.clone(),
         ..Settings::new(
             data_dir.to_owned(),
             image(config),
             bridge::SHA256.to_owned(),
         )
     }
+}
+
+/// Returns the addresses on this machine at which model servers are looked for.
+fn model_servers(config: &Config) -> Vec<orchestrator::Candidate> {
+    match config.models_discover {
+        true => orchestrator::usual_model_servers(),
+        false => Vec::new(),
+    }
+}
+
+/// Looks for model servers on this machine, for a command that needs no running program.
+pub(crate) async fn found_model_servers(config: &Config) -> Vec<orchestrator::Found> {
+    let candidates = model_servers(config);
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    let http = http_client::make(None, orchestrator::Reach::Loopback);
+    orchestrator::find_model_servers(&http, candidates, MODEL_SERVERS_TIMEOUT).await
 }
 
 fn gateway_settings(config: &Config) -> gateway::Settings {

@@ -41,6 +41,7 @@ impl Bed {
             .env("HOME", self.dir.path())
             .env("PATH", "/usr/bin:/bin")
             .env("ARCHESTRA_DATA_DIR", self.data())
+            .env("ARCHESTRA_MODELS_DISCOVER", "false")
             .env("ARCHESTRA_PODMAN_PROGRAM", "/nonexistent/podman");
         command
     }

@@ -7,5 +7,6 @@ mod bed;
 mod connect;
 mod decisions;
 mod gateway;
+mod models;
 mod serve;
 mod usage;
