@@ -48,7 +48,8 @@ use crate::cache::Cache;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  run [--release] [-- ARGS]  install what is missing, build, and start `archestra serve ARGS`
+  run [--release] [-- ARGS]  install what is missing, build, and start `archestra serve ARGS`; where
+                             no model is found, with a demo of one
   test [PART...]             all checks and tests, or some parts of them: fmt, web, clippy,
                              deny, tests, doc, e2e
   bench [TABLE...]           measure, all or some: sizes, line, start, memory, stdio, hop, lists,

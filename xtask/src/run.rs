@@ -7,11 +7,11 @@ use anyhow::{Context as _, bail};
 use crate::{
     cache::Cache,
     command::{command, run as run_to_end, show},
-    packages,
+    fixtures, packages,
     program::{self, Profile},
 };
 
-/// Installs, builds, and becomes `archestra serve`.
+/// Installs, builds, and becomes `archestra serve`, with a scripted model for who has no other.
 pub(crate) fn run(cache: &Cache, args: &[&str]) -> anyhow::Result<ExitCode> {
     let mut ours = args;
     let mut theirs: &[&str] = &[];
@@ -33,6 +33,13 @@ pub(crate) fn run(cache: &Cache, args: &[&str]) -> anyhow::Result<ExitCode> {
 
     let mut serve = command(&program);
     serve.arg("serve").args(theirs);
+    // The program offers it only while it finds no other. It ends with us, and so with the program.
+    match fixtures::start(cache, profile, 0, &[]) {
+        Ok(model) => {
+            serve.env("ARCHESTRA_MODELS_DEMO", &model.url);
+        }
+        Err(err) => eprintln!("xtask: there is no demo model: {err:#}"),
+    }
     let line = show(&serve);
     // It takes our place, so that signals and the exit status are its own.
     Err(cache.tell(&mut serve).exec()).with_context(|| format!("cannot start `{line}`"))
