@@ -234,8 +234,10 @@ fn a_tool_that_changes_is_kept_away_until_somebody_agrees() {
         said.contains(&format!("http://{}/servers/misbehave", program.address())),
         "{said}"
     );
-    let said = program.call("misbehave", "extra", "{}").unwrap_err();
-    assert!(said.contains("is new"), "{said}");
+    wait_for("the new tool is kept away", Duration::from_secs(20), || {
+        let said = program.call("misbehave", "extra", "{}").unwrap_err();
+        said.contains("is new").then_some(())
+    });
 
     let reviews = program.api("GET", "/api/v1/servers/misbehave/tools", &Value::Null);
     let tools = reviews["tools"].as_array().unwrap();
