@@ -12,6 +12,9 @@ use crate::{
 
 /// The most requests of one principal that are open at a time.
 pub const APPROVALS_OPEN_MAX: u64 = 1_000;
+/// The most requests of one client that are open at a time: it must not use up what its principal's
+/// other clients and chats need.
+pub const APPROVALS_OPEN_OF_TOKEN_MAX: u64 = 100;
 /// The most requests that are kept after they are closed.
 const APPROVALS_CLOSED_MAX: i64 = 10_000;
 /// The longest arguments that somebody is asked about, in bytes of JSON.
@@ -211,7 +214,7 @@ impl Store {
         let prolong = "UPDATE approvals SET expires_at = CASE WHEN $2 > expires_at THEN $2 ELSE expires_at END WHERE open_key = $1 AND state = 'open'";
         let prolonged_for_good =
             "UPDATE approvals SET expires_at = NULL WHERE open_key = $1 AND state = 'open'";
-        let count = "SELECT COUNT(*) FROM approvals WHERE principal = $1 AND state = 'open' AND (expires_at IS NULL OR $2 < expires_at)";
+        let count = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN token_id = $3 THEN 1 ELSE 0 END), 0) FROM approvals WHERE principal = $1 AND state = 'open' AND (expires_at IS NULL OR $2 < expires_at)";
         let insert = "INSERT INTO approvals (id, principal, token_id, chat_id, server_id, server_slug, tool, pin, definition, why, arguments, arguments_sha256, state, created_at, expires_at, open_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', $13, $14, $15)";
         let (row, is_new): (Row, bool) = transaction!(self, tx => {
             alone!(tx, "approvals");
@@ -228,16 +231,14 @@ impl Store {
             let prolonged = prolonged.execute(&mut *tx).await.map_err(db)?;
             let is_new = prolonged.rows_affected() == 0;
             if is_new {
-                let open: i64 = sqlx::query_scalar(count)
+                let (open, of_token): (i64, i64) = sqlx::query_as(count)
                     .bind(new.principal.as_str().to_owned())
                     .bind(ms(now))
+                    .bind(new.token.map(|it| it.to_string()))
                     .fetch_one(&mut *tx)
                     .await
                     .map_err(db)?;
-                if number(APPROVALS_OPEN_MAX) <= open {
-                    let (what, max) = ("open requests for approval", APPROVALS_OPEN_MAX);
-                    return Err(StoreError::TooMany { what, max });
-                }
+                check_open(open, of_token)?;
                 sqlx::query(insert)
                     .bind(new.id.to_string())
                     .bind(new.principal.as_str().to_owned())
@@ -392,6 +393,18 @@ impl Store {
         Ok(transaction!(self, tx => { close_approvals!(tx, of, now) }))
     }
 
+    /// Returns the tools of a server that open requests are about.
+    pub async fn tools_asked_for(&self, server: ServerId) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT tool FROM approvals WHERE state = 'open' AND server_id = $1";
+        Ok(reading!(self, pool => {
+            sqlx::query_scalar(sql)
+                .bind(server.to_string())
+                .fetch_all(pool)
+                .await
+                .map_err(db)?
+        }))
+    }
+
     /// Deletes requests that were closed before `before`, and the oldest of the closed where there
     /// are more than 10,000. Returns how many.
     pub async fn prune_approvals(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -497,6 +510,23 @@ pub(crate) fn ids(texts: &[String]) -> Result<Vec<ApprovalId>, StoreError> {
         text.parse().map_err(|err| corrupt(Box::new(err)))
     };
     texts.iter().map(id).collect()
+}
+
+/// Refuses one more where there are so many open, of the principal and of them of the client.
+fn check_open(open: i64, of_token: i64) -> Result<(), StoreError> {
+    for (count, what, max) in [
+        (open, "open requests for approval", APPROVALS_OPEN_MAX),
+        (
+            of_token,
+            "open requests for approval of one client",
+            APPROVALS_OPEN_OF_TOKEN_MAX,
+        ),
+    ] {
+        if number(max) <= count {
+            return Err(StoreError::TooMany { what, max });
+        }
+    }
+    Ok(())
 }
 
 fn reason(text: &str) -> String {

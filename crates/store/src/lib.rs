@@ -68,8 +68,8 @@ mod store;
 mod tokens;
 
 pub use crate::approvals::{
-    APPROVALS_OPEN_MAX, ApprovalFilter, ApprovalState, ApprovalsOf, Decided, Decision, NewApproval,
-    StoredApproval, Verdict,
+    APPROVALS_OPEN_MAX, APPROVALS_OPEN_OF_TOKEN_MAX, ApprovalFilter, ApprovalState, ApprovalsOf,
+    Decided, Decision, NewApproval, StoredApproval, Verdict,
 };
 pub use crate::audit::{AuditEvent, AuditFilter, AuditFrom, AuditRow};
 pub use crate::audit_queue::{AuditQueue, AuditSettings, AuditWriter};
@@ -90,7 +90,9 @@ pub use crate::messages::{
     StoredMessage,
 };
 pub use crate::model_defaults::ModelDefault;
-pub use crate::pins::{ApprovedTool, NewPin, PinInfo, PinsPut, StoredPin, ToolSetting};
+pub use crate::pins::{
+    ApprovedTool, NewPin, PinInfo, PinsPut, StoredPin, ToolSetting, is_pinnable,
+};
 pub use crate::providers::{
     KeyChange, NewProvider, PROVIDERS_MAX, ProviderChange, ProviderKind, StoredProvider,
 };

@@ -119,7 +119,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let now = self.now();
         let mut names = BTreeSet::new();
-        let is_fit = |it: &NewPin| check_tool(&it.tool, &it.definition).is_ok();
+        let is_fit = |it: &NewPin| is_pinnable(&it.tool, &it.definition);
         let fit: Vec<&NewPin> = tools
             .iter()
             .filter(|it| is_fit(it) && names.insert(&it.tool))
@@ -264,6 +264,12 @@ impl Store {
         });
         Ok(PinsPut::Done { closed: Vec::new() })
     }
+}
+
+/// Whether a tool with this name and definition can be pinned. What cannot be stays what nobody has
+/// agreed to.
+pub fn is_pinnable(name: &str, definition: &str) -> bool {
+    check_tool(name, definition).is_ok()
 }
 
 fn check_tool(name: &str, definition: &str) -> Result<(), StoreError> {

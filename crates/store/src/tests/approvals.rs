@@ -3,8 +3,9 @@ use futures_util::future::join_all;
 
 use super::bed::{Bed, add_server, at, audit_kinds, event, new_approval, new_id, pin};
 use crate::{
-    APPROVALS_OPEN_MAX, ApprovalFilter, ApprovalState, ApprovalsOf, ApprovedTool, Decided,
-    Decision, GrantFilter, GrantScope, NewApproval, NewGrant, NewPin, Store, StoreError, Verdict,
+    APPROVALS_OPEN_MAX, APPROVALS_OPEN_OF_TOKEN_MAX, ApprovalFilter, ApprovalState, ApprovalsOf,
+    ApprovedTool, Decided, Decision, GrantFilter, GrantScope, NewApproval, NewGrant, NewPin, Store,
+    StoreError, Verdict,
 };
 
 super::on_both!(
@@ -12,6 +13,7 @@ super::on_both!(
     of_many_that_ask_for_the_same_at_a_time_one_is_kept,
     what_differs_in_anything_is_another_request,
     one_principal_has_a_bounded_number_open,
+    a_client_that_asks_without_end_leaves_room_for_others,
     a_decision_is_taken_once_with_its_grant_and_its_audit,
     of_many_decisions_at_a_time_one_is_taken,
     a_decision_too_late_or_about_another_pin_is_not_taken,
@@ -241,6 +243,47 @@ async fn one_principal_has_a_bounded_number_open(bed: Bed) {
     open(&store, server, "[99]").await;
 }
 
+async fn a_client_that_asks_without_end_leaves_room_for_others(bed: Bed) {
+    let store = bed.open().await;
+    let server = add_server(&store, "one").await;
+    let audit = event("approval.open");
+    let token = Some(new_id());
+    let ask = |n: u64| NewApproval {
+        token,
+        ..new_approval(server, &format!("[{n}]"))
+    };
+    for n in 0..APPROVALS_OPEN_OF_TOKEN_MAX {
+        store.open_approval(&ask(n), &audit).await.unwrap();
+    }
+    let err = store.open_approval(&ask(1_000), &audit).await.unwrap_err();
+    assert!(
+        matches!(
+            err,
+            StoreError::TooMany {
+                max: APPROVALS_OPEN_OF_TOKEN_MAX,
+                ..
+            }
+        ),
+        "{err:?}"
+    );
+    // An equal one is found again, and another client and a chat of the same person can ask.
+    let (_, is_new) = store.open_approval(&ask(0), &audit).await.unwrap();
+    assert!(!is_new);
+    for other in [
+        NewApproval {
+            token: Some(new_id()),
+            ..ask(0)
+        },
+        NewApproval {
+            token: None,
+            chat: Some(new_id()),
+            ..ask(0)
+        },
+    ] {
+        store.open_approval(&other, &audit).await.unwrap();
+    }
+}
+
 async fn a_decision_is_taken_once_with_its_grant_and_its_audit(bed: Bed) {
     let store = bed.open().await;
     let server = add_server(&store, "one").await;
@@ -461,7 +504,10 @@ async fn requests_are_closed_with_what_they_are_about(bed: Bed) {
         assert_eq!(state(&store, id).await, expected);
         assert_eq!(store.close_approvals(&of, at(3_000)).await.unwrap(), []);
     }
+    assert_eq!(store.tools_asked_for(server).await.unwrap(), [""; 0]);
     let last = open(&store, server, "5").await;
+    assert_eq!(store.tools_asked_for(server).await.unwrap(), ["read"]);
+    assert_eq!(store.tools_asked_for(new_id()).await.unwrap(), [""; 0]);
     store
         .delete_server(server, &event("server.remove"))
         .await
