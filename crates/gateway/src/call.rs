@@ -219,10 +219,6 @@ pub(crate) async fn call_tool(
                 let written = shared.records.before_call(&record).await;
                 written.map_err(|reason| CallError::NotRecorded { reason })?;
             }
-            let entry = &tool.entry;
-            if entry.view.slug.is_built_in() {
-                set_caller(&mut params, caller)?;
-            }
             let forward = Forward {
                 tool: Some(&tool),
                 method: "tools/call",
@@ -232,7 +228,7 @@ pub(crate) async fn call_tool(
             };
             (
                 Instant::now(),
-                request(shared, entry, caller, &forward).await,
+                request(shared, &tool.entry, caller, &forward).await,
             )
         }
     };
@@ -256,14 +252,15 @@ pub(crate) async fn call_tool(
 }
 
 /// Tells the built-in server who calls, in the place of whatever the client says there.
-fn set_caller(params: &mut Object<'_>, caller: &Caller) -> Result<(), CallError> {
+fn with_caller<'a>(params: Option<&Object<'a>>, caller: &Caller) -> Result<Object<'a>, CallError> {
+    let mut params = params.cloned().unwrap_or_default();
     let meta: Option<Box<RawValue>> = params.get("_meta").map(ToOwned::to_owned);
     let meta = meta.as_deref().filter(|it| it.get().starts_with('{'));
     let mut meta = Object::parse_or_empty(meta).map_err(|err| CallError::params(&err))?;
     meta.set(CALLER_META, raw(caller));
     let meta = meta.to_raw();
     params.set("_meta", meta);
-    Ok(())
+    Ok(params)
 }
 
 /// A request to be passed on to a server.
@@ -284,9 +281,13 @@ pub(crate) async fn request(
     caller: &Caller,
     forward: &Forward<'_>,
 ) -> Result<Box<RawValue>, CallError> {
+    let is_built_in = entry.view.slug.is_built_in();
+    let with_caller = is_built_in.then(|| with_caller(forward.params, caller));
+    let with_caller = with_caller.transpose()?;
+    let params = with_caller.as_ref().or(forward.params);
     let mut was_repeated = false;
     loop {
-        match request_once(shared, entry, caller, forward).await {
+        match request_once(shared, entry, caller, forward, params).await {
             Err(CallError::NotReached { .. }) if !was_repeated => was_repeated = true,
             answer => return answer,
         }
@@ -298,6 +299,7 @@ async fn request_once(
     entry: &Arc<Entry>,
     caller: &Caller,
     forward: &Forward<'_>,
+    params: Option<&Object<'_>>,
 ) -> Result<Box<RawValue>, CallError> {
     let ready = async {
         let found = pool::get(shared, entry, &caller.principal).await?;
@@ -314,7 +316,7 @@ async fn request_once(
     };
     let request = upstream.request(Request {
         method: forward.method,
-        params: forward.params,
+        params,
         origin: forward.origin.clone(),
         timeout: entry.view.call_timeout,
         cancel: Some(forward.cancel),

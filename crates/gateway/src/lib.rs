@@ -220,10 +220,8 @@ impl Gateway {
             // A server that has another name has other tools.
             let known = former_lists.as_ref().filter(|_| former_slug.is_none());
             let changed = lists.as_ref().map(|it| it.differences(known));
-            let pins = view
-                .pins
-                .clone()
-                .or_else(|| former.and_then(|it| it.pins.clone()));
+            let known = former.and_then(|it| it.pins.as_ref());
+            let pins = ServerPins::later(known, view.pins.clone());
             views.insert(
                 id,
                 Arc::new(ServerView {
@@ -261,7 +259,7 @@ impl Gateway {
         let slug = self.shared.change_views(|views| {
             let view = views.get_mut(&id)?;
             *view = Arc::new(ServerView {
-                pins: Some(pins),
+                pins: ServerPins::later(view.pins.as_ref(), Some(pins)),
                 ..ServerView::clone(view)
             });
             Some(view.slug.clone())
@@ -398,7 +396,7 @@ impl Shared {
             let changed = lists.differences(view.lists.as_ref());
             *view = Arc::new(ServerView {
                 lists: Some(lists),
-                pins: pins.or_else(|| view.pins.clone()),
+                pins: ServerPins::later(view.pins.as_ref(), pins),
                 ..ServerView::clone(view)
             });
             changed

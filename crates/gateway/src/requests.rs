@@ -62,6 +62,12 @@ impl Asked<'_> {
                 format!("`{method}` is not known here; a server that has it is at `/mcp/<server>`");
             return Err(error(code::METHOD_NOT_FOUND, reason));
         };
+        // What is to be decided about is called by its one name.
+        let is_like_a_call = method.trim().to_ascii_lowercase().starts_with("tools/");
+        if is_like_a_call {
+            let reason = format!("`{method}` is not known here");
+            return Err(error(code::METHOD_NOT_FOUND, reason));
+        }
         if !policy::may_send_unknown(&self.caller.access, slug) {
             let reason =
                 format!("`{method}` is not known here, and this client's token allows only tools");

@@ -154,6 +154,42 @@ async fn what_is_agreed_to_is_there_at_once_and_clients_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_person_sets_while_lists_are_read_stays() {
+    let bed = Bed::new();
+    let now = r#"[{"name":"read"},{"name":"more"}]"#;
+    let view = changed(&bed, "a", r#"[{"name":"read"}]"#, now);
+    let mut denied = ServerPins::clone(&agreed(&Lists::tools(now).stored()));
+    denied.looked_up = 2;
+    denied.tools.get_mut("read").unwrap().setting = Some(Effect::Deny);
+    bed.gateway.set_pins(view.id, Arc::new(denied));
+    bed.script(view.id, &Lists::tools(r#"[{"name":"read"}]"#), echo);
+    // The bed's look at what is agreed to began before the person said no.
+    let principal = caller().principal;
+    bed.gateway.refresh(&view.slug, &principal).await.unwrap();
+    let standing = bed.gateway.tools_of(view.id);
+    let [only] = standing.as_slice() else {
+        panic!("{standing:?}")
+    };
+    assert_eq!(only.setting, Some(Effect::Deny));
+    bed.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_looks_like_a_call_and_is_none_reaches_no_server() {
+    let bed = Bed::new();
+    bed.echo("a");
+    let client = Client::begin(&bed, caller(), Scope::One(slug("a")), json!({})).await;
+    let params = json!({"name": "echo", "arguments": {}});
+    for method in ["Tools/Call", "tools/call ", " tools/call", "tools/run"] {
+        let reply = client.request(1, method, params.clone()).await;
+        assert_eq!(reply.error().0, mcp::code::METHOD_NOT_FOUND, "{method}");
+    }
+    let other = client.request(2, "x/other", params).await;
+    assert!(other.result()["echo"].is_object(), "{}", other.text);
+    bed.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_whose_tools_were_never_pinned_has_none() {
     let bed = Bed::new();
     let view = ServerView {
@@ -226,6 +262,21 @@ async fn the_built_in_server_is_told_who_calls_and_no_other_is() {
     let told = &reply.result()["echo"]["_meta"][CALLER_META];
     let told: domain::Caller = serde_json::from_value(told.clone()).unwrap();
     assert_eq!(told, caller());
+    // Nor is a name that a client has made up believed in any other request.
+    let one = Client::begin(&bed, caller(), Scope::One(slug("archestra")), json!({})).await;
+    for (method, params) in [
+        ("prompts/get", json!({"name": "p", "_meta": forged})),
+        ("x/other", params("p")),
+    ] {
+        let reply = one.request(3, method, params).await;
+        let told = &reply.result()["echo"]["_meta"][CALLER_META];
+        let told: domain::Caller = serde_json::from_value(told.clone()).unwrap();
+        assert_eq!(told, caller(), "{method}");
+    }
+    let bare = one.send(r#"{"jsonrpc":"2.0","id":4,"method":"x/bare"}"#);
+    let bare = bare.await;
+    let echo = &bare.result()["echo"];
+    assert!(echo["_meta"][CALLER_META].is_object(), "{echo}");
     let reply = client.request(2, "tools/call", params("a__echo")).await;
     assert_eq!(
         reply.result()["echo"]["_meta"][CALLER_META]["principal"],
