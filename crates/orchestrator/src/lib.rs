@@ -56,7 +56,7 @@ mod settings;
 mod status;
 mod wants;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::AtomicU64};
 
 use domain::{Clock, Timestamp};
 use gateway::Gateway;
@@ -152,6 +152,9 @@ pub(crate) struct Shared {
     pub(crate) used_tokens: access::UsedTokens,
     pub(crate) approvals: approvals::Waiters,
     pub(crate) runs: runs::Runs,
+    pub(crate) change_notes: pins::ChangeNotes,
+    /// How often it was looked up what people have agreed to.
+    pub(crate) pin_looks: AtomicU64,
     /// Where the UI is, for people.
     address: OnceLock<String>,
     /// Told when a token or a browser's session is no longer good.
@@ -248,6 +251,8 @@ impl Shared {
             used_tokens: access::UsedTokens::default(),
             approvals: approvals::Waiters::default(),
             runs,
+            change_notes: pins::ChangeNotes::default(),
+            pin_looks: AtomicU64::default(),
             address: OnceLock::new(),
             revoked: watch::Sender::default(),
             tasks: tasks.clone(),

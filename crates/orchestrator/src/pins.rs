@@ -1,14 +1,23 @@
 //! What servers' tools were when somebody agreed to them, and what is done when they are another.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, atomic::Ordering},
+};
 
-use domain::{Effect, ServerId, ToolChanges, ToolPin};
+use domain::{Effect, ServerId, Timestamp, ToolChanges, ToolPin};
 use gateway::{PinnedTool, ServerLists, ServerPins};
 use mcp::{Object, object::elements};
 use serde_json::value::RawValue;
 use store::{ApprovalsOf, ApprovedTool, AuditEvent, NewPin, PinInfo, PinsPut};
 
 use crate::{Error, Shared};
+
+/// Changes of one server that are written down at once, and how often one more is.
+const NOTES_AT_ONCE: u64 = 20;
+const NOTE_PERIOD_MS: u64 = 60_000;
+/// Names of tools in one row of the audit.
+const NAMES_MAX: usize = 100;
 
 /// A tool as its server tells it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +63,9 @@ pub(crate) enum PinPlan {
 }
 
 /// Decides what is done about tools that are not what is pinned.
+///
+/// What a person has looked at or set is not forgotten when it is gone: a server could take a tool
+/// away and bring it back without the denial. What cannot be pinned is never followed.
 pub(crate) fn plan_pins(changes: ToolChanges, pinned: &[PinInfo], told: &[ToldTool]) -> PinPlan {
     let by_name: BTreeMap<&str, &PinInfo> =
         pinned.iter().map(|it| (it.tool.as_str(), it)).collect();
@@ -69,9 +81,15 @@ pub(crate) fn plan_pins(changes: ToolChanges, pinned: &[PinInfo], told: &[ToldTo
             false => PinPlan::Keep { quarantined: names },
         };
     }
-    let is_gone = |it: &&PinInfo| told.iter().all(|told| told.name != it.tool);
-    let removed = pinned.iter().filter(is_gone);
+    let told_names: BTreeSet<&str> = told.iter().map(|it| it.name.as_str()).collect();
+    let is_forgotten = |it: &&PinInfo| {
+        let is_of_person = it.looked_at.is_some() || it.setting.is_some();
+        !is_of_person && !told_names.contains(it.tool.as_str())
+    };
+    let removed = pinned.iter().filter(is_forgotten);
     let removed: Vec<String> = removed.map(|it| it.tool.clone()).collect();
+    let is_fit = |it: &&ToldTool| store::is_pinnable(&it.name, &it.definition);
+    let others: Vec<&ToldTool> = others.into_iter().filter(is_fit).collect();
     if others.is_empty() && removed.is_empty() {
         return PinPlan::Nothing;
     }
@@ -115,7 +133,7 @@ pub(crate) async fn note_lists(
         .map_err(Error::of_store)?;
     let pinned: Vec<PinInfo> = pinned.into_iter().map(|it| it.info).collect();
     if pinned.is_empty() {
-        let names: Vec<&str> = told.iter().map(|it| it.name.as_str()).collect();
+        let names = some_names(told.iter().map(|it| it.name.as_str()));
         let audit = event("tools.pin", serde_json::json!({ "tools": names }));
         let first = told.iter().map(|it| NewPin {
             tool: it.name.clone(),
@@ -130,8 +148,11 @@ pub(crate) async fn note_lists(
     match plan_pins(changes, &pinned, &told) {
         PinPlan::Nothing => {}
         PinPlan::Follow { approved, removed } => {
-            let names: Vec<&str> = approved.iter().map(|it| it.tool.as_str()).collect();
-            let detail = serde_json::json!({ "tools": names, "removed": removed });
+            let names = approved.iter().map(|it| it.tool.as_str());
+            let detail = serde_json::json!({
+                "tools": some_names(names),
+                "removed": some_names(removed.iter().map(String::as_str)),
+            });
             let audit = event("tools.follow", detail);
             let put = shared
                 .store
@@ -141,22 +162,89 @@ pub(crate) async fn note_lists(
             }
         }
         PinPlan::Keep { quarantined } => {
-            let detail = serde_json::json!({ "tools": quarantined });
-            shared.audit.push(event("tools.changed", detail)).await;
-            // Nobody can decide any more about calls of what the tool was.
-            for tool in told.into_iter().filter(|it| quarantined.contains(&it.name)) {
-                let of = ApprovalsOf::Tool {
-                    server,
-                    tool: tool.name,
-                    but: Some(tool.pin),
-                };
-                let closed = shared.store.close_approvals(&of, shared.now()).await;
-                let closed = closed.map_err(Error::of_store)?;
-                shared.approvals.close(shared, &closed).await;
+            if let Some(passed_over) = shared.change_notes.take(server, shared.now()) {
+                let names = some_names(quarantined.iter().map(String::as_str));
+                let mut detail = serde_json::json!({ "tools": names });
+                if passed_over != 0 {
+                    detail["changes_not_written"] = passed_over.into();
+                }
+                shared.audit.push(event("tools.changed", detail)).await;
             }
+            close_stale(shared, server, &told).await?;
         }
     }
     pins_of(shared, server, changes).await
+}
+
+/// Closes the requests about what tools are not any more: nobody can decide about them.
+async fn close_stale(
+    shared: &Arc<Shared>,
+    server: ServerId,
+    told: &[ToldTool],
+) -> Result<(), Error> {
+    let asked = shared.store.tools_asked_for(server).await;
+    let asked: BTreeSet<String> = asked.map_err(Error::of_store)?.into_iter().collect();
+    for tool in told.iter().filter(|it| asked.contains(&it.name)) {
+        let of = ApprovalsOf::Tool {
+            server,
+            tool: tool.name.clone(),
+            but: Some(tool.pin.clone()),
+        };
+        let closed = shared.store.close_approvals(&of, shared.now()).await;
+        let closed = closed.map_err(Error::of_store)?;
+        shared.approvals.close(shared, &closed).await;
+    }
+    Ok(())
+}
+
+/// Returns as many names as a row of the audit has room for, and how many more there are.
+fn some_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Vec<String> {
+    let more = names.len().saturating_sub(NAMES_MAX);
+    let mut some: Vec<String> = names.take(NAMES_MAX).map(str::to_owned).collect();
+    if more != 0 {
+        some.push(format!("… and {more} more"));
+    }
+    some
+}
+
+/// How many changes of each server may still be written down: a server that says something else each
+/// time that it is asked would push everything else out of the audit.
+#[derive(Default)]
+pub(crate) struct ChangeNotes {
+    by_server: Mutex<HashMap<ServerId, Allowance>>,
+}
+
+struct Allowance {
+    left: u64,
+    /// When the last one was added.
+    since: Timestamp,
+    passed_over: u64,
+}
+
+impl ChangeNotes {
+    /// Returns how many changes were passed over before this one; `None` if this one is, too.
+    fn take(&self, server: ServerId, now: Timestamp) -> Option<u64> {
+        let mut by_server = self.by_server.lock();
+        let by_server = by_server
+            .as_mut()
+            .expect("no code panics while it holds the lock");
+        let allowance = by_server.entry(server).or_insert(Allowance {
+            left: NOTES_AT_ONCE,
+            since: now,
+            passed_over: 0,
+        });
+        let more = now.unix_ms.saturating_sub(allowance.since.unix_ms) / NOTE_PERIOD_MS;
+        if 0 < more || now < allowance.since {
+            allowance.left = NOTES_AT_ONCE.min(allowance.left + more);
+            allowance.since = now;
+        }
+        if allowance.left == 0 {
+            allowance.passed_over += 1;
+            return None;
+        }
+        allowance.left -= 1;
+        Some(std::mem::take(&mut allowance.passed_over))
+    }
 }
 
 /// Returns what people have agreed to of a server's tools.
@@ -165,12 +253,17 @@ pub(crate) async fn pins_of(
     server: ServerId,
     changes: ToolChanges,
 ) -> Result<Arc<ServerPins>, Error> {
+    let looked_up = shared.pin_looks.fetch_add(1, Ordering::SeqCst) + 1;
     let pins = shared
         .store
         .pins_of(server)
         .await
         .map_err(Error::of_store)?;
-    Ok(server_pins(changes, pins.into_iter().map(|it| it.info)))
+    let pins = server_pins(changes, pins.into_iter().map(|it| it.info));
+    Ok(Arc::new(ServerPins {
+        looked_up,
+        ..Arc::unwrap_or_clone(pins)
+    }))
 }
 
 pub(crate) fn server_pins(
@@ -187,6 +280,7 @@ pub(crate) fn server_pins(
     });
     Arc::new(ServerPins {
         changes,
+        looked_up: 0,
         tools: tools.collect(),
     })
 }

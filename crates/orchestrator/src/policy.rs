@@ -1,10 +1,14 @@
 //! What people have decided about tools for good: rules, permissions, and what they have looked at.
 
+use std::collections::{HashMap, VecDeque};
+
 use domain::{
     Caller, Effect, GrantId, PolicyRule, RuleId, ServerId, Standing, Timestamp, TokenId,
-    ToolChanges, ToolGlob, ToolPin,
+    ToolChanges, ToolGlob, ToolPin, canonical_sha256,
 };
 use gateway::{Grant, ListKind};
+use mcp::Object;
+use serde_json::value::RawValue;
 use store::{ApprovedTool, AuditEvent, GrantFilter, GrantScope, NewGrant, PinsPut, StoredGrant};
 
 use crate::{
@@ -456,7 +460,7 @@ impl Orchestrator {
         let definitions: Vec<&str> = tools.iter().map(|it| it.definition.get()).collect();
         let array = format!("[{}]", definitions.join(","));
         let mut lists = gateway::ServerLists::default();
-        if let Ok(array) = serde_json::value::RawValue::from_string(array) {
+        if let Ok(array) = RawValue::from_string(array) {
             lists.by_kind.insert(ListKind::Tools, array.into());
         }
         lists
@@ -523,23 +527,28 @@ fn pinned_definition(pin: &store::StoredPin) -> PinnedDefinition {
     }
 }
 
-/// Finds, for tools that are new, those that are gone and were the same in all but their name.
+/// Finds, for tools that are new, those that are gone and were the same in all but their name. A
+/// server can have thousands of either, so each definition is read once.
 fn find_renamed(reviews: &mut [ToolReview], gone: &[ToolReview]) {
-    let nameless = |definition: &str| -> Option<serde_json::Value> {
-        let mut value: serde_json::Value = serde_json::from_str(definition).ok()?;
-        value.as_object_mut()?.remove("name");
-        Some(value)
+    let nameless = |definition: &str| -> Option<String> {
+        let definition = RawValue::from_string(definition.to_owned()).ok()?;
+        let mut object = Object::parse(&definition).ok()?;
+        object.remove("name");
+        Some(canonical_sha256(&object.to_raw()))
     };
-    let mut taken = std::collections::BTreeSet::new();
-    for review in reviews.iter_mut().filter(|it| it.state == ToolState::Added) {
-        let told = review.told.as_ref().and_then(|it| nameless(&it.definition));
-        let is_same = |it: &&ToolReview| {
-            let pinned = it.pinned.as_ref().and_then(|it| nameless(&it.definition));
-            told.is_some() && pinned == told && !taken.contains(&it.name)
-        };
-        if let Some(former) = gone.iter().find(is_same) {
-            taken.insert(former.name.clone());
-            review.renamed_from = Some(former.name.clone());
+    let mut former: HashMap<String, VecDeque<&str>> = HashMap::new();
+    for review in gone {
+        let pinned = review.pinned.as_ref();
+        if let Some(rest) = pinned.and_then(|it| nameless(&it.definition)) {
+            former.entry(rest).or_default().push_back(&review.name);
         }
     }
+    for review in reviews.iter_mut().filter(|it| it.state == ToolState::Added) {
+        let told = review.told.as_ref().and_then(|it| nameless(&it.definition));
+        let same = told.and_then(|it| former.get_mut(&it));
+        review.renamed_from = same.and_then(VecDeque::pop_front).map(str::to_owned);
+    }
 }
+
+#[cfg(test)]
+mod tests;
