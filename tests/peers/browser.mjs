@@ -103,6 +103,7 @@ const VERBS = {
   },
   click: ({ at }) => locate(at).click(),
   hover: ({ at }) => locate(at).hover(),
+  scroll: ({ at }) => locate(at).first().evaluate((it) => it.scrollIntoView({ block: "start" })),
   focus: ({ at }) => locate(at).focus(),
   fill: ({ at, text }) => locate(at).fill(text),
   choose: ({ at, option }) => locate(at).selectOption(option),

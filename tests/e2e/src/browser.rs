@@ -167,6 +167,12 @@ impl Browser {
         self.ask("hover", json!({ "at": at.0 }));
     }
 
+    /// Scrolls until something is at the top, as far as that goes.
+    #[track_caller]
+    pub fn scroll_to(&mut self, at: At) {
+        self.ask("scroll", json!({ "at": at.0 }));
+    }
+
     #[track_caller]
     pub fn fill(&mut self, at: At, text: &str) {
         self.ask("fill", json!({ "at": at.0, "text": text }));
@@ -274,6 +280,17 @@ impl Browser {
     /// When something is wrong with how it looks.
     #[track_caller]
     pub fn look(&mut self, name: &str) {
+        self.look_around(name, None);
+    }
+
+    /// As [`look`](Self::look), with something scrolled to the top each time.
+    #[track_caller]
+    pub fn look_at(&mut self, name: &str, at: &At) {
+        self.look_around(name, Some(at));
+    }
+
+    #[track_caller]
+    fn look_around(&mut self, name: &str, at: Option<&At>) {
         let usual = (self.size, self.theme);
         let mut wrong = Vec::new();
         for size in WIDTHS {

@@ -2,3 +2,4 @@
 
 mod approvals;
 mod door;
+mod hostile;

@@ -203,7 +203,7 @@ function LookAtAll({ server, tools }: { server: ServerDetails; tools: readonly T
       }
     >
       {reads > 0
-        ? `${count(reads, "tool says", "tools say")} that they only read and would then run unasked; the others go on asking. `
+        ? `${count(reads, "tool says that it only reads", "tools say that they only read")} and would then run unasked; the others go on asking. `
         : "They would go on asking. "}
       You can change each one below.
       {hiding.length > 0 && (
