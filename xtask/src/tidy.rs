@@ -72,6 +72,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("axum", &["cli", "server"]),
     ("chacha20poly1305", &["auth"]),
     ("clap", &["cli"]),
+    ("rmcp", &["orchestrator"]),
     ("sqlx", &["store"]),
     ("utoipa", &["server"]),
     ("yamux", &["bridge", "sandbox"]),

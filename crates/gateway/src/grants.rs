@@ -79,6 +79,15 @@ impl Grants {
         }
     }
 
+    pub(crate) fn remove_of_chat(&mut self, chat: ChatId) {
+        let of_chat = self.by_id.values();
+        let of_chat = of_chat.filter(|it| it.scope == GrantScope::Chat(chat));
+        let ids: Vec<GrantId> = of_chat.map(|it| it.id).collect();
+        for id in ids {
+            self.remove(id);
+        }
+    }
+
     /// Returns a permission that covers a call of `caller`.
     pub(crate) fn find(
         &self,

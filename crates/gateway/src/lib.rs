@@ -297,6 +297,11 @@ impl Gateway {
         self.shared.grants().remove(id);
     }
 
+    /// Takes back the permissions for a chat, which is gone.
+    pub fn remove_grants_of_chat(&self, chat: ChatId) {
+        self.shared.grants().remove_of_chat(chat);
+    }
+
     /// Tells how the conversations with `id` stand, one for each isolation key.
     pub fn upstreams(&self, id: ServerId) -> Vec<UpstreamState> {
         self.shared.pool.states(id)
@@ -335,7 +340,7 @@ impl Gateway {
             return Vec::new();
         };
         let all = entry.tools.iter();
-        all.map(|it| it.view(&entry.view.slug)).collect()
+        all.map(|it| it.view(&entry.view)).collect()
     }
 
     /// Returns how many sessions of clients there are.

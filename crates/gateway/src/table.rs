@@ -51,6 +51,7 @@ pub struct ServerLists {
 /// A tool, for people.
 #[derive(Debug, Clone)]
 pub struct ToolView {
+    pub server_id: ServerId,
     pub server: ServerSlug,
     /// The server's own name for it.
     pub name: String,
@@ -253,7 +254,7 @@ impl Table {
         for entry in self.servers.values() {
             let seen = entry.tools.iter();
             let seen = seen.filter(|it| self.shows(caller, entry, it));
-            views.extend(seen.map(|it| it.view(&entry.view.slug)));
+            views.extend(seen.map(|it| it.view(&entry.view)));
         }
         views
     }
@@ -309,9 +310,10 @@ impl Table {
 }
 
 impl Named {
-    pub(crate) fn view(&self, server: &ServerSlug) -> ToolView {
+    pub(crate) fn view(&self, server: &ServerView) -> ToolView {
         ToolView {
-            server: server.clone(),
+            server_id: server.id,
+            server: server.slug.clone(),
             name: self.name.clone(),
             advertised: self.advertised.to_string(),
             definition: self.definition.clone(),

@@ -16,7 +16,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use sandbox::line::{ProcessEvent, ProcessReader, ProcessWriter};
 
 use crate::{
-    Reach, Row, Settings, Shared, error_chain,
+    Reach, Row, Settings, Shared, built_in, error_chain,
     logs::{LogStream, ServerLog},
 };
 
@@ -50,6 +50,9 @@ impl gateway::Connect for Connector {
     ) -> Result<Connection, ConnectError> {
         let shared = self.shared.upgrade();
         let shared = shared.ok_or_else(|| failed("the program is shutting down"))?;
+        if server == ServerId::built_in() {
+            return Ok(built_in::connect(&shared));
+        }
         let row = shared.directory.row(server);
         let row = row.ok_or_else(|| failed("it was removed"))?;
         match &row.stored.spec.source {

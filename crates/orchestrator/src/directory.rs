@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use store::{PinInfo, StoredInstall, StoredServer};
 
 use crate::{
-    Error, Shared,
+    Error, Shared, built_in,
     logs::Logs,
     pins::{note_lists, server_pins},
 };
@@ -166,6 +166,8 @@ pub(crate) async fn load(shared: &Arc<Shared>) -> Result<Vec<ServerSlug>, Error>
         pins.entry(pin.server).or_default().push(pin);
     }
     pin_what_is_not(shared, &lists, &mut pins).await?;
+    let of_built_in = pins.remove(&ServerId::built_in()).unwrap_or_default();
+    built_in::begin(shared, of_built_in).await?;
     read(shared, &mut lists, &mut pins).await?;
     let rows = shared.directory.rows();
     let unknown = rows

@@ -19,6 +19,7 @@
 //! * `install` turns a package into a volume, step by step, each of them in the store.
 //! * `providers` are the places at which models are asked, with what they have said that they have.
 //! * `runs` takes what people say in chats to models, and models' calls to the gateway.
+//! * `built_in` is the program's own MCP server, for which these use cases are tools.
 //! * [`EventBus`] is where it is told what has changed, for whoever looks. Nothing in here listens.
 //!
 //! **Invariant:** nothing in here knows HTTP, WebSockets or the terminal. A use case takes domain
@@ -33,7 +34,10 @@
 mod access;
 mod approvals;
 mod audit;
+mod built_in;
 mod calls;
+mod chat_tools;
+mod chats;
 mod connect;
 mod directory;
 mod doctor;
@@ -42,6 +46,7 @@ mod error;
 mod events;
 mod install;
 mod logs;
+mod memories;
 mod news;
 mod pins;
 mod policy;
@@ -69,12 +74,15 @@ pub use crate::access::{CreatedToken, NewClient};
 pub use crate::approvals::{ApprovalDecision, ApprovalDetails, ApprovalVerdict};
 pub use crate::audit::{AuditEntry, AuditExport, AuditSearch};
 pub use crate::calls::ToolTarget;
+pub use crate::chat_tools::{ChatToolView, TOOLS_CHOSEN_MAX, ToolSelection};
+pub use crate::chats::{BeginChat, chat_status};
 pub use crate::directory::{Directory, Row};
 pub use crate::doctor::{Finding, FindingLevel};
 pub use crate::egress_door::egress_for;
 pub use crate::error::Error;
 pub use crate::events::{Delivery, Event, EventBus, EventPosition, EventSubscription, Published};
 pub use crate::logs::{LogLine, LogStream};
+pub use crate::memories::{MEMORY_NAME_CHARS_MAX, MEMORY_VALUE_BYTES_MAX};
 pub use crate::policy::{
     GrantDetails, LookedAt, NewRule, PinnedDefinition, ToldDefinition, ToolReview, ToolState,
 };
@@ -100,8 +108,9 @@ pub use agent::{
     discover as find_model_servers,
 };
 pub use store::{
-    ApprovalState, AuditFilter, AuditFrom, AuditRow, GrantScope, InstallState, InstallStep,
-    ModelDefault, StepState, StoredApproval, StoredGrant, StoredInstall, StoredToken,
+    ApprovalState, AuditFilter, AuditFrom, AuditRow, ChatChange, GrantScope, InstallState,
+    InstallStep, Memory, MemorySet, ModelDefault, StepState, StoredApproval, StoredChat,
+    StoredGrant, StoredInstall, StoredToken, ToolsDefault,
 };
 
 /// What the system is made of. Only `cli` makes it.
@@ -149,6 +158,10 @@ pub(crate) struct Shared {
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// One change of the directory at a time.
     pub(crate) syncing: tokio::sync::Mutex<()>,
+    /// One change of memories at a time.
+    pub(crate) remembering: tokio::sync::Mutex<()>,
+    /// It is told of one chat at a time.
+    pub(crate) telling_chats: tokio::sync::Mutex<()>,
     pub(crate) used_tokens: access::UsedTokens,
     pub(crate) approvals: approvals::Waiters,
     pub(crate) runs: runs::Runs,
@@ -248,6 +261,8 @@ impl Shared {
             gateway: OnceLock::new(),
             changing: tokio::sync::Mutex::default(),
             syncing: tokio::sync::Mutex::default(),
+            remembering: tokio::sync::Mutex::default(),
+            telling_chats: tokio::sync::Mutex::default(),
             used_tokens: access::UsedTokens::default(),
             approvals: approvals::Waiters::default(),
             runs,

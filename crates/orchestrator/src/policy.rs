@@ -426,6 +426,11 @@ impl Orchestrator {
     ) -> Result<(), Error> {
         let (this, by) = (self.clone(), by.clone());
         let id = self.server_id(name_or_id)?;
+        if id == ServerId::built_in() {
+            return Err(Error::invalid(
+                "tools of the built-in server come with the program, so their changes are followed",
+            ));
+        }
         self.to_its_end(async move {
             let _one_at_a_time = this.shared.changing.lock().await;
             let slug = this.slug_of(id);
@@ -468,13 +473,18 @@ impl Orchestrator {
 
     /// Finds a server, the built-in one included, by its slug or identifier.
     pub(crate) fn server_id(&self, name_or_id: &str) -> Result<ServerId, Error> {
-        let built_in = ServerId::built_in();
-        if name_or_id == domain::ServerSlug::built_in().as_str()
-            || name_or_id == built_in.to_string()
-        {
-            return Ok(built_in);
+        match self.server_id_of_built_in(name_or_id) {
+            Some(id) => Ok(id),
+            None => Ok(self.find(name_or_id)?.stored.id),
         }
-        Ok(self.find(name_or_id)?.stored.id)
+    }
+
+    /// Returns the built-in server's identifier where that server is meant.
+    pub(crate) fn server_id_of_built_in(&self, name_or_id: &str) -> Option<ServerId> {
+        let id = ServerId::built_in();
+        let is_meant = name_or_id == domain::ServerSlug::built_in().as_str()
+            || name_or_id.parse().is_ok_and(|it: ServerId| it == id);
+        is_meant.then_some(id)
     }
 
     /// Returns a server's slug; `None` where it is gone.

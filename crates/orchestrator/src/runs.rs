@@ -17,7 +17,6 @@ mod live;
 mod messages;
 mod model;
 mod prompt;
-mod seams;
 mod tools;
 mod work;
 mod writer;
@@ -29,13 +28,13 @@ use domain::{Caller, ChatId, MessageId, ProviderId, RunId};
 use serde_json::Value;
 use store::{Begun, ChatChange, NewRun, Role, RunOf, StoredChat, StoredRun};
 
+use self::model::Named;
 pub(crate) use self::work::{Runs, recover};
 pub use self::{
     content::MessagePart,
     live::{NumberedEvent, RunReader},
     messages::{ChatMessages, MessageContent, MessageView, RunView},
 };
-use self::{model::Named, seams::memory_prompt};
 use crate::{Error, Orchestrator, Shared};
 
 /// A message that a person sends.

@@ -458,6 +458,15 @@ impl Orchestrator {
         let directory = &self.shared.directory;
         let by_id = name_or_id.parse().ok().and_then(|id| directory.row(id));
         let found = by_id.or_else(|| directory.row_by_slug(&ServerSlug::new(name_or_id).ok()?));
+        if found.is_none() && self.server_id_of_built_in(name_or_id).is_some() {
+            return Err(Error::invalid_with(
+                format!(
+                    "server `{}` is built into the program and always there",
+                    ServerSlug::built_in()
+                ),
+                "what its tools may do can be set, tool by tool",
+            ));
+        }
         found.ok_or_else(|| Error::not_found(format!("server `{name_or_id}`")))
     }
 

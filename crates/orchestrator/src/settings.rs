@@ -32,6 +32,13 @@ pub struct Settings {
     /// How long a client's request for approval stays open, and how long a permission for one call
     /// holds.
     pub approval_open: Duration,
+    /// The most memories of one principal.
+    pub memories_max: u64,
+    /// The most that a chat's model is told of memories, in bytes. With 0 it is told nothing.
+    pub memory_prompt_bytes_max: usize,
+    /// A new chat has all tools where there are at most so many, beside those of the built-in
+    /// server; where there are more it begins with none.
+    pub chat_tools_default_max: usize,
     /// Audit rows older than this are deleted.
     pub audit_keep: Duration,
     pub audit_rows_max: u64,
@@ -89,6 +96,9 @@ impl Settings {
             install_watch_period: Duration::from_secs(1),
             installs_max: 2,
             approval_open: Duration::from_secs(10 * 60),
+            memories_max: 200,
+            memory_prompt_bytes_max: 8 << 10,
+            chat_tools_default_max: 40,
             audit_keep: Duration::from_secs(90 * 24 * 60 * 60),
             audit_rows_max: 1_000_000,
             model_servers: Vec::new(),

@@ -4,6 +4,8 @@ mod access;
 mod audit;
 pub(crate) mod bed;
 pub(crate) mod bridge;
+mod built_in;
+mod chats;
 mod decisions;
 mod installs;
 mod news;

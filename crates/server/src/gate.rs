@@ -179,7 +179,8 @@ fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
     all.map(|it| it.to_str().unwrap_or_default()).collect()
 }
 
-fn shown(value: &str) -> String {
+/// Returns the beginning of what somebody has sent.
+pub(crate) fn shown(value: &str) -> String {
     match value.char_indices().nth(SHOWN_MAX) {
         Some((at, _)) => format!("{}…", &value[..at]),
         None => value.to_owned(),

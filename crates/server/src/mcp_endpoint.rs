@@ -3,19 +3,22 @@
 //!
 //! The gateway decides what is answered; here it becomes a status, headers and a body. Whatever is
 //! refused has a body that is a JSON-RPC error, since that is what MCP clients show.
+//!
+//! With `?chat=ID` the calls belong to that chat, which has to be one of the caller's own.
 
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    extract::{Path, Query, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::Response,
     routing::any,
 };
 use bytes::Bytes;
-use domain::{Caller, CallerKind, ServerSlug};
+use domain::{Caller, CallerKind, ChatId, ServerSlug};
 use gateway::{Post, PostReply, Refusal, Scope};
 use mcp::{RpcError, code, message};
+use orchestrator::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::{ApiError, App, Shared, events, extract, gate};
@@ -59,6 +62,7 @@ async fn answer(app: &Shared, scope: Result<Scope, String>, request: Request) ->
             let reason = format!("there is no server `{slug}`");
             failure(StatusCode::NOT_FOUND, code::INVALID_REQUEST, reason)
         })?;
+        let caller = in_chat(app, caller, request.uri()).await?;
         for name in [&SESSION_ID, &PROTOCOL_VERSION] {
             // Which of them counts, two programs might see differently.
             if 1 < request.headers().get_all(name).iter().count() {
@@ -77,6 +81,40 @@ async fn answer(app: &Shared, scope: Result<Scope, String>, request: Request) ->
     let mut response = answered.await.unwrap_or_else(|refused| refused);
     gate::secure(response.headers_mut());
     response
+}
+
+/// Returns the caller as one in the chat that the address names, if it names one.
+async fn in_chat(app: &Shared, caller: Caller, uri: &Uri) -> Result<Caller, Response> {
+    if uri.query().is_none() {
+        return Ok(caller);
+    }
+    let refused = |status, reason: String| failure(status, code::INVALID_REQUEST, reason);
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let Query(pairs) = pairs.map_err(|err| refused(StatusCode::BAD_REQUEST, err.body_text()))?;
+    let mut chats = pairs.iter().filter(|(name, _)| name == "chat");
+    let text = match (chats.next(), chats.next()) {
+        (None, _) => return Ok(caller),
+        (Some((_, text)), None) => text,
+        (Some(_), Some(_)) => {
+            let reason = "`chat` stands more than once in the address".to_owned();
+            return Err(refused(StatusCode::BAD_REQUEST, reason));
+        }
+    };
+    let unknown = || {
+        let shown = gate::shown(text);
+        let reason =
+            format!("chat `{shown}` not found; `?chat=` takes the identifier of one of your chats");
+        refused(StatusCode::NOT_FOUND, reason)
+    };
+    let id: ChatId = text.parse().map_err(|_| unknown())?;
+    match app.orchestrator.chat(id, &caller).await {
+        Ok(chat) => Ok(Caller {
+            chat: Some(chat.id),
+            ..caller
+        }),
+        Err(Error::NotFound { .. }) => Err(unknown()),
+        Err(err) => Err(of_api(err.into())),
+    }
 }
 
 async fn post(app: &Shared, scope: Scope, caller: Caller, request: Request) -> Response {

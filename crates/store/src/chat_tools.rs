@@ -94,8 +94,9 @@ impl Store {
                 rows.into_iter().map(Row::into_tool).collect();
             let rows = rows?;
             let before = said(&rows);
-            let by_default = default == ToolsDefault::All.as_str();
-            let already = already_so(&wanted, &before, by_default);
+            // The table has no other words.
+            let default = ToolsDefault::of_text(&default).unwrap_or(ToolsDefault::None);
+            let already = already_so(&wanted, &before, default);
             if if_already == IfAlready::Refuse && !already.is_empty() {
                 return Ok(ChatToolsSet::Already(already));
             }
@@ -141,8 +142,9 @@ fn said<'a>(tools: &'a [ChatTool]) -> Said<'a> {
     tools.iter().map(word).collect()
 }
 
-fn already_so(wanted: &Said<'_>, before: &Said<'_>, by_default: bool) -> Vec<ChatTool> {
+fn already_so(wanted: &Said<'_>, before: &Said<'_>, default: ToolsDefault) -> Vec<ChatTool> {
     let is_so = |(key, enabled): &(&(ServerId, &str), &bool)| {
+        let by_default = default.enables(key.0);
         before.get(*key).copied().unwrap_or(by_default) == **enabled
     };
     let tool = |((server, tool), enabled): (&(ServerId, &str), &bool)| ChatTool {

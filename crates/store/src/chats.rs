@@ -1,4 +1,4 @@
-use domain::{ChatId, MessageId, PrincipalName, ProviderId, RunId, Timestamp};
+use domain::{ChatId, MessageId, PrincipalName, ProviderId, RunId, ServerId, Timestamp};
 
 use crate::{
     ApprovalsOf, AuditEvent, RunState, Store, StoreError,
@@ -27,6 +27,14 @@ text_enum! {
     ToolsDefault {
         All = "all",
         None = "none",
+    }
+}
+
+impl ToolsDefault {
+    /// Whether a chat has the tools of a server of which nothing was said. Those of the built-in
+    /// server it has in any case: without them nobody could choose others.
+    pub fn enables(self, server: ServerId) -> bool {
+        self == Self::All || server == ServerId::built_in()
     }
 }
 

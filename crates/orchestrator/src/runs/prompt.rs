@@ -89,7 +89,7 @@ fn cut_notice(gone: usize, is_cut: bool, model: &str) -> Option<RunEvent> {
 
 async fn system(shared: &Arc<Shared>, principal: &PrincipalName) -> Result<String, Error> {
     let today = day(shared.now());
-    let memories = super::memory_prompt(shared, principal).await?;
+    let memories = shared.memory_prompt(principal).await?;
     let mut system = format!("{ABOUT}\n\nToday is {today} (UTC).");
     if !memories.is_empty() {
         system.push_str("\n\n");

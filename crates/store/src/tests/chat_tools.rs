@@ -10,6 +10,7 @@ super::on_both!(
     what_is_so_already_is_told_or_refuses_it_all,
     of_two_that_enable_one_tool_one_is_told,
     what_is_gone_is_told_and_nothing_is_set,
+    those_of_the_built_in_server_are_there_by_default,
     two_thousand_tools_are_set_at_once,
     tools_go_with_their_server,
 );
@@ -108,6 +109,27 @@ async fn what_is_gone_is_told_and_nothing_is_set(bed: Bed) {
         matches!(outcome, Ok(ChatToolsSet::Done { .. })),
         "{outcome:?}"
     );
+}
+
+async fn those_of_the_built_in_server_are_there_by_default(bed: Bed) {
+    let store = bed.open().await;
+    let by_default = NewChat {
+        tools_default: ToolsDefault::None,
+        ..new_chat("none by default")
+    };
+    let chat = store.create_chat(&by_default).await.unwrap().id;
+    let [on, off] = [true, false].map(|it| tool(ServerId::built_in(), "set_memory", it));
+    let set = async |one: &ChatTool| {
+        let set = store.set_chat_tools(chat, from_ref(one), IfAlready::Refuse);
+        set.await.unwrap()
+    };
+    let done = ChatToolsSet::Done {
+        already: Vec::new(),
+    };
+    assert_eq!(set(&on).await, ChatToolsSet::Already(vec![on.clone()]));
+    assert_eq!(set(&off).await, done);
+    assert_eq!(set(&off).await, ChatToolsSet::Already(vec![off.clone()]));
+    assert_eq!(set(&on).await, done);
 }
 
 async fn two_thousand_tools_are_set_at_once(bed: Bed) {

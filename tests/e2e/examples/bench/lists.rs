@@ -77,5 +77,11 @@ fn names(body: &[u8]) -> usize {
     let text = String::from_utf8_lossy(body);
     let text = text.strip_prefix("data: ").unwrap_or(&text);
     let answer: serde_json::Value = serde_json::from_str(text.trim()).unwrap_or_default();
-    answer["result"]["tools"].as_array().map_or(0, Vec::len)
+    let tools = answer["result"]["tools"].as_array();
+    let names = tools
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it["name"].as_str());
+    // Those of the program itself are there, too.
+    names.filter(|it| !it.starts_with("archestra__")).count()
 }

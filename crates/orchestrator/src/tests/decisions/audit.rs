@@ -216,7 +216,9 @@ async fn what_people_decide_is_written_down_with_their_names() {
         "tools.look_at",
         "tools.pin",
     ];
+    // The tools of the built-in server are pinned first.
     expect![[r#"
+        tools.pin - - - - (-) -
         tools.pin - - - - (-) -
         approval.ask owner editor write asked (not looked at) -
         approval.approve owner command line write - (-) -
@@ -230,7 +232,7 @@ async fn what_people_decide_is_written_down_with_their_names() {
         server.tool_changes owner - - - (-) -
         server.tool_changes owner - - - (-) -
         tools.follow - - - - (-) -"#]]
-    .assert_eq(&written(&house, &kinds, 13, &[]).await);
+    .assert_eq(&written(&house, &kinds, 14, &[]).await);
     let changed = written(&house, &["tools.changed"], 1, &[]).await;
     assert_eq!(changed, "tools.changed - - - - (-) -");
     let all = newest(&house).await;
