@@ -41,7 +41,7 @@ const CALLS_MAX: usize = 256;
 
 /// Puts the server into the gateway's table. `pinned` is what is pinned of its tools; where this
 /// version of the program has others, they are pinned in their place.
-pub(crate) async fn begin(shared: &Shared, pinned: Vec<PinInfo>) -> Result<(), Error> {
+pub(crate) async fn begin(shared: &Arc<Shared>, pinned: Vec<PinInfo>) -> Result<(), Error> {
     let lists = definitions::lists();
     let pins = keep_pins(shared, &lists, pinned).await?;
     shared.gateway().put_server(ServerView {
@@ -60,7 +60,7 @@ pub(crate) async fn begin(shared: &Shared, pinned: Vec<PinInfo>) -> Result<(), E
 }
 
 async fn keep_pins(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     lists: &ServerLists,
     pinned: Vec<PinInfo>,
 ) -> Result<Arc<ServerPins>, Error> {
