@@ -194,6 +194,41 @@ export const SCREENS: readonly Screen[] = [
         .click(),
   },
   { name: "audit-none", path: "/audit?q=xyz", ready: "text=Nothing like that" },
+  { name: "settings", path: "/settings/general", sizes: [400, 1280] },
+  {
+    name: "settings-search",
+    path: "/settings/general",
+    act: (page) => page.getByLabel("Search settings").fill("token"),
+  },
+  { name: "models", path: "/settings/models", sizes: [400, 1280, 2560], ready: "text=Qwen3 14B" },
+  {
+    name: "models-add",
+    path: "/settings/models?demo=empty",
+    sizes: [400, 1280],
+    act: async (page) => {
+      await page.getByRole("button", { name: "Add a provider" }).click();
+      await page.getByLabel("Provider", { exact: true }).selectOption("other");
+    },
+  },
+  { name: "clients", path: "/settings/clients", sizes: [400, 1280], ready: "text=Shut out" },
+  {
+    name: "clients-connect",
+    path: "/settings/clients",
+    sizes: [400, 1280],
+    ready: "text=Shut out",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Connect an app" }).click();
+      await page.getByLabel("App", { exact: true }).selectOption("cursor");
+      await page.getByRole("button", { name: "Let it in" }).click();
+      await page.waitForSelector("text=shown this once");
+    },
+  },
+  { name: "about", path: "/settings/about", sizes: [400, 1280], ready: "text=Podman" },
+  {
+    name: "about-failing",
+    path: "/settings/about?demo=failing",
+    ready: "text=could not be loaded",
+  },
   { name: "away", path: "/?demo=away", sizes: [400, 1280], ready: "[role=alertdialog]" },
   { name: "signed-out", path: "/?demo=signed-out", sizes: [400, 1280] },
 ];

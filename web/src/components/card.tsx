@@ -43,7 +43,7 @@ export function Row({
       className={cx("flex min-w-0 flex-wrap gap-x-3 gap-y-2 px-4 py-2.5 sm:flex-nowrap", className)}
     >
       {lead && <span className="flex-none self-start">{lead}</span>}
-      <div className="min-w-0 flex-1 self-center">
+      <div className="min-w-0 flex-1 basis-44 self-center sm:basis-0">
         <h3 className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1 font-semibold">
           {title}
         </h3>

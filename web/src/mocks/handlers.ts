@@ -232,6 +232,24 @@ export function handlers(state: DemoState) {
     http.post("/api/v1/providers/discover", () =>
       HttpResponse.json({ providers: empty ? [] : data.providers }),
     ),
+    http.patch("/api/v1/providers/:provider", async ({ params, request }) => {
+      const it = data.providers.find((it) => it.id === params.provider);
+      return HttpResponse.json({ ...it, ...((await request.json()) as object) });
+    }),
+    http.delete("/api/v1/models/default", () => new HttpResponse(null, { status: 204 })),
+    http.delete("/api/v1/providers/:provider/key", () => new HttpResponse(null, { status: 204 })),
+    http.post("/api/v1/login-links", () =>
+      HttpResponse.json({ url: "http://127.0.0.1:3000/#login=arc_demo_8d1f4b7e" }, { status: 201 }),
+    ),
+    http.delete("/api/v1/session", () => new HttpResponse(null, { status: 204 })),
+    http.put(
+      "/api/v1/servers/:server/headers/:header",
+      () => new HttpResponse(null, { status: 204 }),
+    ),
+    http.delete(
+      "/api/v1/servers/:server/headers/:header",
+      () => new HttpResponse(null, { status: 204 }),
+    ),
     http.delete("/api/v1/providers/:provider", () => new HttpResponse(null, { status: 204 })),
     http.put("/api/v1/providers/:provider/key", () => new HttpResponse(null, { status: 204 })),
     http.post("/api/v1/providers/:provider/test", ({ params }) =>

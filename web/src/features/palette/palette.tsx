@@ -237,7 +237,7 @@ function commands(go: Go, onHelp: () => void, theme: string): Entry[] {
     place("Memory", Brain, { to: "/memories" }),
     place("Models and providers", Cpu, { to: "/settings/$section", params: { section: "models" } }),
     place("Connected apps", Plug, { to: "/settings/$section", params: { section: "clients" } }),
-    place("Permissions", Hand, { to: "/settings/$section", params: { section: "permissions" } }),
+    place("Permissions", Hand, { to: "/approvals", search: { tab: "permissions" } }),
     place("Audit", ScrollText, { to: "/audit" }),
     place("Settings", Settings, { to: "/settings" }, "settings"),
     place("About and diagnostics", Info, {
