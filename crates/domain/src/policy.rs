@@ -128,34 +128,36 @@ impl ToolGlob {
     }
 
     /// Whether the whole of `name` is what the pattern says. The time is bounded by the product of
-    /// the two lengths.
+    /// the two lengths, and nothing is allocated: a list asks each rule about each tool.
     pub fn matches(&self, name: &str) -> bool {
-        let pattern: Vec<char> = self.text.chars().collect();
-        let name: Vec<char> = name.chars().collect();
-        let (mut at, mut in_name) = (0, 0);
-        // Where the last `*` stands, and how much of the name it has taken.
-        let mut star: Option<(usize, usize)> = None;
-        while in_name < name.len() {
-            match pattern.get(at) {
+        let (mut pattern, mut rest) = (self.text.as_str(), name);
+        // What stands after the last `*`, and what is left where that begins in the name.
+        let mut star: Option<(&str, &str)> = None;
+        while let Some(c) = rest.chars().next() {
+            let after = &rest[c.len_utf8()..];
+            match pattern.chars().next() {
                 Some('*') => {
-                    star = Some((at, in_name));
-                    at += 1;
+                    pattern = &pattern[1..];
+                    star = Some((pattern, rest));
                 }
-                Some(c) if *c == '?' || *c == name[in_name] => {
-                    at += 1;
-                    in_name += 1;
+                Some(p) if p == '?' || p == c => {
+                    pattern = &pattern[p.len_utf8()..];
+                    rest = after;
                 }
-                _ => match star {
-                    Some((star_at, taken)) => {
-                        star = Some((star_at, taken + 1));
-                        at = star_at + 1;
-                        in_name = taken + 1;
-                    }
-                    None => return false,
-                },
+                _ => {
+                    let Some((after_star, began)) = star else {
+                        return false;
+                    };
+                    let Some(taken) = began.chars().next() else {
+                        return false;
+                    };
+                    let began = &began[taken.len_utf8()..];
+                    star = Some((after_star, began));
+                    (pattern, rest) = (after_star, began);
+                }
             }
         }
-        pattern[at..].iter().all(|it| *it == '*')
+        pattern.bytes().all(|it| it == b'*')
     }
 }
 
@@ -241,6 +243,42 @@ mod tests {
         let pattern = ToolGlob::new(&"*a".repeat(100)).unwrap();
         assert!(!pattern.matches(&"a".repeat(99)));
         assert!(pattern.matches(&"a".repeat(20_000)));
+    }
+
+    #[test]
+    fn every_short_pattern_matches_what_its_definition_says() {
+        fn by_definition(pattern: &[char], name: &[char]) -> bool {
+            match pattern.split_first() {
+                None => name.is_empty(),
+                Some(('*', rest)) => (0..=name.len()).any(|at| by_definition(rest, &name[at..])),
+                Some((p, rest)) => name
+                    .split_first()
+                    .is_some_and(|(c, name)| (*p == '?' || p == c) && by_definition(rest, name)),
+            }
+        }
+        fn texts(alphabet: &[char], len_max: usize) -> Vec<String> {
+            let mut all = vec![String::new()];
+            let mut at = 0;
+            while at < all.len() {
+                let text = all[at].clone();
+                at += 1;
+                if text.chars().count() < len_max {
+                    all.extend(alphabet.iter().map(|c| format!("{text}{c}")));
+                }
+            }
+            all
+        }
+        // Both have the same last byte.
+        let names = texts(&['a', 'é', 'ũ'], 4);
+        for pattern in texts(&['a', 'é', '*', '?'], 5).iter().skip(1) {
+            let glob = ToolGlob::new(pattern).unwrap();
+            let pattern: Vec<char> = pattern.chars().collect();
+            for name in &names {
+                let chars: Vec<char> = name.chars().collect();
+                let expected = by_definition(&pattern, &chars);
+                assert_eq!(glob.matches(name), expected, "{} {name}", glob.as_str());
+            }
+        }
     }
 
     #[test]
