@@ -103,6 +103,7 @@ pub(super) async fn add_tools(house: &House, name: &str, tools: &[&str]) -> Serv
         pins: Some(Arc::new(ServerPins {
             changes: ToolChanges::Ask,
             tools: pinned.collect(),
+            ..ServerPins::default()
         })),
     });
     id
