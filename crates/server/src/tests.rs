@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod bodies;
+mod built_in;
 mod connections;
 mod decisions;
 mod door;
