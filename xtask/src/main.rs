@@ -37,6 +37,7 @@ mod packages;
 mod peers;
 mod program;
 mod run;
+mod screens;
 #[cfg(test)]
 mod tidy;
 mod web;
@@ -54,6 +55,7 @@ usage: cargo xtask <command>
                              deny, tests, doc, e2e
   bench [TABLE...]           measure, all or some: sizes, line, start, memory, stdio, hop, lists,
                              first, connect
+  screens [WORD...]          walk the journeys, and take their pictures for `docs/screens`
   fixtures [--port N]        run the scripted model, to see the program without a real one
   install                    put a release build into `~/.local/bin`
   bridge                     build the bridge, put it where `cargo build` looks for it, print its path
@@ -83,6 +85,7 @@ fn dispatch(args: &[&str]) -> anyhow::Result<ExitCode> {
         "run" => run::run(&Cache::open()?, args),
         "test" => check::check(&Cache::open()?, args),
         "bench" => bench::bench(&Cache::open()?, args).map(|()| ExitCode::SUCCESS),
+        "screens" => screens::screens(&Cache::open()?, args).map(|()| ExitCode::SUCCESS),
         "fixtures" => fixtures::fixtures(&Cache::open()?, args),
         "install" => {
             println!("{}", program::install(&Cache::open()?)?.display());

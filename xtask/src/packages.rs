@@ -53,6 +53,12 @@ pub(crate) const TEST: &[Need] = &[
     need("procps", || find("ps").is_some()),
 ];
 
+/// The fonts of the pictures.
+pub(crate) const SCREENS: &[Need] = &[
+    need("fonts-inter", || has_font("Inter")),
+    need("fonts-jetbrains-mono", || has_font("JetBrains Mono")),
+];
+
 const fn need(package: &'static str, is_there: fn() -> bool) -> Need {
     Need { package, is_there }
 }
@@ -127,6 +133,11 @@ fn way_to_root() -> Option<&'static [&'static str]> {
 fn has_runtime() -> bool {
     let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     find("runc").is_some() || (unified && find("crun").is_some())
+}
+
+fn has_font(family: &str) -> bool {
+    output(command("fc-match").args(["--format", "%{family}", family]))
+        .is_ok_and(|it| it.contains(family))
 }
 
 fn has_postgresql() -> bool {

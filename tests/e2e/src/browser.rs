@@ -20,8 +20,16 @@ use crate::{
 static PLACE: Mutex<()> = Mutex::new(());
 /// Where pictures go; without it none is taken.
 const PICTURES: &str = "ARCHESTRA_SCREENS";
-const WIDTHS: [(u32, u32); 3] = [(400, 860), (1280, 800), (2560, 1300)];
-const THEMES: [&str; 2] = ["light", "dark"];
+/// How a page is looked at: width, height, theme, and whether axe looks and a picture is taken, too.
+/// The themes differ in colours alone, and what is wide is narrow again inside.
+const LOOKS: [(u32, u32, &str, bool); 6] = [
+    (400, 860, "light", true),
+    (400, 860, "dark", false),
+    (1280, 800, "light", true),
+    (1280, 800, "dark", true),
+    (2560, 1300, "light", false),
+    (2560, 1300, "dark", false),
+];
 /// The size that journeys are walked in, unless they say otherwise.
 const USUAL: (u32, u32) = (1280, 800);
 
@@ -293,14 +301,17 @@ impl Browser {
     fn look_around(&mut self, name: &str, at: Option<&At>) {
         let usual = (self.size, self.theme);
         let mut wrong = Vec::new();
-        for size in WIDTHS {
-            for theme in THEMES {
-                self.resize(size, theme);
-                let found = self.ask("look", json!({}));
-                for it in found.as_array().into_iter().flatten() {
-                    wrong.push(format!("{} {theme}: {it}", size.0));
-                }
-                self.picture(name, size.0, theme);
+        for (width, height, theme, closely) in LOOKS {
+            self.resize((width, height), theme);
+            if let Some(at) = at {
+                self.scroll_to(at.clone());
+            }
+            let found = self.ask("look", json!({ "axe": closely }));
+            for it in found.as_array().into_iter().flatten() {
+                wrong.push(format!("{width} {theme}: {it}"));
+            }
+            if closely {
+                self.picture(name, width, theme);
             }
         }
         self.resize(usual.0, usual.1);

@@ -3,3 +3,4 @@
 mod approvals;
 mod door;
 mod hostile;
+mod servers;

@@ -40,7 +40,7 @@ export function AddServerPage({ way = "package", package: given, from }: Props) 
     <>
       <Topbar>
         <nav aria-label="Where this is" className="flex min-w-0 items-center gap-2">
-          <Link to="/servers" className="text-muted no-underline hover:text-text">
+          <Link to="/servers" className="flex-none text-muted no-underline hover:text-text">
             MCP servers
           </Link>
           <Icon of={ChevronRight} size="sm" className="text-faint" />

@@ -96,7 +96,12 @@ function waitsAt(install: Install): number {
 
 function stepNote(step: InstallStep, install: Install, server: ServerDetails): ReactNode {
   const words = STEPS[step.name]?.[1];
-  if (step.reason) return <Said text={sentence(step.reason)} />;
+  if (step.reason) {
+    // The rest of it is the end of the log, which stands below as the server's words.
+    const isQuoted = step.state === "failed" && step.log.trim() !== "";
+    const reason = isQuoted ? (step.reason.split(": ")[0] ?? step.reason) : step.reason;
+    return <Said text={sentence(reason)} />;
+  }
   if (step.state !== "done") return words;
   if (step.name === "resolve" && install.resolved_version && server.source.kind === "package") {
     return `${server.source.name} ${install.resolved_version}`;

@@ -79,7 +79,7 @@ export function ServerPage({ slug, tab = "tools", tool }: Props) {
     <>
       <Topbar>
         <nav aria-label="Where this is" className="flex min-w-0 flex-1 items-center gap-2">
-          <Link to="/servers" className="text-muted no-underline hover:text-text">
+          <Link to="/servers" className="flex-none text-muted no-underline hover:text-text">
             MCP servers
           </Link>
           <Icon of={ChevronRight} size="sm" className="text-faint" />

@@ -79,9 +79,12 @@ function Tools({
   const tool = tools.find((it) => it.name === chosen) ?? (narrow ? undefined : first);
   const isNew = (it: ToolReview) => lookAt(it) === "new";
   const fresh = tools.filter(isNew);
-  if (narrow && tool) {
-    return (
-      <>
+  // List and page are two steps on a phone, and the same elements everywhere: what was typed stays when
+  // a window becomes narrow.
+  const onlyTool = narrow && tool !== undefined;
+  return (
+    <>
+      {onlyTool && (
         <Link
           to="/servers/$server"
           params={{ server: server.slug }}
@@ -90,27 +93,24 @@ function Tools({
         >
           <Icon of={ArrowLeft} /> All tools
         </Link>
-        <ToolDetail key={tool.name} server={server} review={tool} others={tools.length - 1} />
-      </>
-    );
-  }
-  return (
-    <>
-      {fresh.length > 1 && <LookAtAll server={server} tools={fresh} />}
+      )}
+      {!onlyTool && fresh.length > 1 && <LookAtAll server={server} tools={fresh} />}
       <div className="grid items-start gap-x-6 gap-y-4 md:grid-cols-[minmax(0,21rem)_minmax(0,1fr)]">
-        <div className="min-w-0">
-          <SearchInput
-            label={`Filter ${count(tools.length, "tool")}`}
-            value={search}
-            onChange={setSearch}
-            boxClassName="mb-3"
-          />
-          <ToolList title="Needs a look" tools={look} server={server} open={tool?.name} />
-          <ToolList title="Reads" tools={reads} server={server} open={tool?.name} />
-          <ToolList title="Changes things" tools={changes} server={server} open={tool?.name} />
-          {!shown.length && <p className="px-2.5 py-3 text-muted">No tool is like that.</p>}
-        </div>
-        {tool && !narrow && (
+        {!onlyTool && (
+          <div className="min-w-0">
+            <SearchInput
+              label={`Filter ${count(tools.length, "tool")}`}
+              value={search}
+              onChange={setSearch}
+              boxClassName="mb-3"
+            />
+            <ToolList title="Needs a look" tools={look} server={server} open={tool?.name} />
+            <ToolList title="Reads" tools={reads} server={server} open={tool?.name} />
+            <ToolList title="Changes things" tools={changes} server={server} open={tool?.name} />
+            {!shown.length && <p className="px-2.5 py-3 text-muted">No tool is like that.</p>}
+          </div>
+        )}
+        {tool && (
           <ToolDetail
             key={`${tool.name} ${tool.told?.pin}`}
             server={server}
