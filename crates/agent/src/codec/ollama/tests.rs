@@ -69,6 +69,27 @@ fn it_thinks_and_sends_calls_whole() {
 }
 
 #[test]
+fn calls_may_come_in_several_lines_and_an_answer_may_be_too_long() {
+    check(
+        "{\"message\":{\"tool_calls\":[{\"id\":\"call_1\",\"function\":{\"name\":\"a\",\"arguments\":{}}}]},\"done\":false}\n\
+         {\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"b\",\"arguments\":\"{}\"}}]},\"done\":false}\n\
+         {\"done\":true,\"done_reason\":\"stop\"}",
+        expect![[r#"
+            call 0 a
+            arguments 0 {}
+            call 1 b
+            arguments 1 {}
+            finished ToolCalls in None out None reasoning None cached None"#]],
+    );
+    check(
+        "{\"message\":{\"content\":\"Half\"},\"done\":true,\"done_reason\":\"length\",\"eval_count\":2}\n",
+        expect![[r#"
+            text Half
+            finished Length in None out Some(2) reasoning None cached None"#]],
+    );
+}
+
+#[test]
 fn errors_and_cuts_keep_what_came() {
     check(
         RECORDINGS[1],

@@ -241,6 +241,45 @@ fn arguments_may_come_before_the_name_and_a_name_may_never_come() {
 }
 
 #[test]
+fn pieces_of_parallel_calls_come_in_any_order_between_lines_of_any_kind() {
+    let wire = [
+        ": still at work",
+        r#"data:{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,
+        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}}]}"#,
+        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}}]}"#,
+        "event: message",
+        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}]}}]}"#,
+        // Some repeat what is known.
+        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}"#,
+        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}}]}"#,
+        r#"data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#,
+        r#"data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
+        "data: [DONE]",
+        "",
+    ];
+    let expected = expect![[r#"
+        call 0 f
+        metadata 0 {"openai_chat":{"id":"a"}}
+        call 1 g
+        metadata 1 {"openai_chat":{"id":"b"}}
+        arguments 0 {"x":
+        arguments 1 {}
+        arguments 0 1}
+        finished ToolCalls in Some(7) out Some(3) reasoning None cached None"#]];
+    check(&wire.join("\r\n\r\n"), expected);
+}
+
+#[test]
+fn a_refusal_is_what_the_model_says() {
+    check(
+        "data: {\"choices\":[{\"delta\":{\"refusal\":\"I cannot.\"},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n",
+        expect![[r#"
+            text I cannot.
+            finished ContentFilter in None out None reasoning None cached None"#]],
+    );
+}
+
+#[test]
 fn a_piece_has_a_bound() {
     let long = format!("data: {}", "x".repeat(LINE_BYTES_MAX));
     check(
