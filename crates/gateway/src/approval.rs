@@ -155,29 +155,24 @@ fn decide(shared: &Shared, caller: &Caller, tool: &Tool) -> Decision {
     }
 }
 
-/// Refuses a call of a tool that is another by now than the one that was decided about, unless
-/// that one may be called as well.
+/// Refuses a call that was permitted before its server was there, if it is denied by now, or if the
+/// tool is another than the one that was decided about and may not be called either.
 pub(crate) fn still_permitted(
     shared: &Shared,
     caller: &Caller,
     tool: &Tool,
 ) -> Result<(), CallError> {
     let table = shared.table.load();
-    let entry = table.server(&tool.entry.view.slug);
-    if entry.is_some_and(|it| Arc::ptr_eq(it, &tool.entry)) {
-        return Ok(());
-    }
     let now = tool
         .as_it_is_now(&table)
         .ok_or_else(|| CallError::Unknown {
             what: format!("there is no tool `{}` any more", tool.name),
         })?;
-    if now.named().pin == tool.named().pin {
-        return Ok(());
-    }
     match decide(shared, caller, &now) {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(because) => Err(denied(shared, &now, because).error),
+        // Somebody has said yes to this call, maybe to no other.
+        Decision::Ask(_) if now.named().pin == tool.named().pin => Ok(()),
         Decision::Ask(_) => Err(CallError::NotApproved {
             what: format!("`{}` of `{}`", now.name, now.entry.view.slug),
             reason: Some("the tool has just changed; make the same call again".to_owned()),

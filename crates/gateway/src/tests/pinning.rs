@@ -107,6 +107,37 @@ async fn a_server_that_starts_with_other_tools_than_it_had_is_not_called() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_denied_while_its_server_starts_is_not_called() {
+    let bed = Bed::new();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let lists = Lists::tools(r#"[{"name":"read"},{"name":"same"}]"#);
+    let view = view("a", &lists);
+    let opens = gate.clone();
+    bed.script(view.id, &lists, move |peer| {
+        let opens = opens.clone();
+        async move {
+            let permit = opens.acquire_owned().await;
+            drop(permit);
+            echo(peer).await
+        }
+    });
+    bed.gateway.put_server(view.clone());
+    let client = bed.client().await;
+    let denied = client.spawn(&bed, 1, "tools/call", json!({"name": "a__read"}));
+    let other = client.spawn(&bed, 2, "tools/call", json!({"name": "a__same"}));
+    bed.connect.wait_begun(1).await;
+    bed.gateway
+        .set_rules(vec![rule(Some(view.id), "read", Effect::Deny)]);
+    gate.add_permits(1);
+    assert_eq!(
+        denied.await.unwrap().error().1,
+        "a rule denies tool `read` of server `a`"
+    );
+    assert!(other.await.unwrap().result()["echo"].is_object());
+    bed.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_says_that_its_tools_have_changed_is_called_when_they_are_known() {
     let bed = Bed::new();
     bed.records.keeps_pins.store(true, Ordering::SeqCst);
