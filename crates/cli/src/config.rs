@@ -92,6 +92,9 @@ pub(crate) struct Config {
     pub(crate) sessions_max: usize,
     pub(crate) session_idle: Duration,
     pub(crate) session_requests_max: usize,
+    pub(crate) memories_max: u64,
+    pub(crate) memory_prompt_bytes_max: usize,
+    pub(crate) chat_tools_default_max: usize,
     pub(crate) audit_keep: Duration,
     pub(crate) audit_rows_max: u64,
 }

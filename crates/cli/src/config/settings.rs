@@ -408,6 +408,38 @@ pub(crate) static SETTINGS: &[Setting] = &[
         apply: |config, it| it.one(&mut config.session_requests_max, positive),
     },
     Setting {
+        key: "memories_max",
+        doc: "The most memories of one person.",
+        default: "200",
+        expected: "a number from 1",
+        form: Form::One,
+        apply: |config, it| {
+            it.one(&mut config.memories_max, |text| {
+                text.parse().ok().filter(|it| 0 < *it)
+            })
+        },
+    },
+    Setting {
+        key: "memory_prompt_bytes_max",
+        doc: "The most that a chat's model is told of memories, the newest first. With `0B` it is told nothing.",
+        default: "8KiB",
+        expected: "a size like `8KiB`",
+        form: Form::One,
+        apply: |config, it| {
+            it.one(&mut config.memory_prompt_bytes_max, |text| {
+                parse::size(text).and_then(|it| usize::try_from(it).ok())
+            })
+        },
+    },
+    Setting {
+        key: "chat_tools_default_max",
+        doc: "A new chat begins with all tools where there are at most so many besides the program's own, else with those only.",
+        default: "40",
+        expected: "a number",
+        form: Form::One,
+        apply: |config, it| it.one(&mut config.chat_tools_default_max, |text| text.parse().ok()),
+    },
+    Setting {
         key: "audit_keep",
         doc: "Rows of the audit that are older are deleted.",
         default: "90d",

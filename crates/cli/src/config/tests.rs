@@ -106,6 +106,9 @@ fn there_is_a_default_for_everything() {
         sessions_max = "10000"
         session_idle = "24h"
         session_requests_max = "256"
+        memories_max = "200"
+        memory_prompt_bytes_max = "8KiB"
+        chat_tools_default_max = "40"
         audit_keep = "90d"
         audit_rows_max = "1000000"
     "#]]
