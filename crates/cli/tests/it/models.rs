@@ -4,7 +4,8 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     net::TcpListener,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use scripted_model::{Options, ScriptedModel};
@@ -53,19 +54,20 @@ fn serve_with_log(bed: &Bed) -> Running {
         "trace",
     ]);
     let log = File::create(bed.dir.path().join("log")).unwrap();
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(log);
-    let mut child = command.spawn().unwrap();
-    let stdout = child.stdout.take().unwrap();
-    let mut running = Running {
-        stdin: child.stdin.take(),
-        stdout: std::io::BufReader::new(stdout),
-        child,
-    };
+    command.stderr(log);
+    let mut running = started(command);
     running.line();
     running
+}
+
+fn started(mut command: Command) -> Running {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    Running {
+        stdin: child.stdin.take(),
+        stdout: std::io::BufReader::new(child.stdout.take().unwrap()),
+        child,
+    }
 }
 
 #[test]
@@ -229,4 +231,60 @@ fn a_key_goes_to_no_other_address() {
     );
     second.set_nonblocking(true).unwrap();
     assert!(second.accept().is_err(), "the other address was asked");
+}
+
+/// A proxy that answers every request itself, with a list of one model, and counts them.
+fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let line = request.lines().next().unwrap_or_default().to_owned();
+            seen.lock().unwrap().push(line);
+            let body = r#"{"data":[{"id":"far"}]}"#;
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn what_is_on_this_machine_is_asked_without_the_proxy() {
+    let (bed, model, (proxy, asked)) = (Bed::new(), model(None), proxy());
+    let mut command = bed.command(&[
+        "serve",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "error",
+    ]);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env(name, &proxy);
+    }
+    let mut running = started(command);
+    running.line();
+    let near = json(&bed.run(&["providers", "add", &model.url, "--json"]));
+    assert_eq!(near["state"], "ok");
+    assert!(asked.lock().unwrap().is_empty());
+    let far = json(&bed.run(&["providers", "add", "http://models.test/v1", "--json"]));
+    assert_eq!(far["state"], "ok", "{far}");
+    assert!(
+        far["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("reads the chat"),
+        "{far}"
+    );
+    let asked = asked.lock().unwrap().clone();
+    assert_eq!(asked, ["GET http://models.test/v1/models HTTP/1.1"]);
 }
