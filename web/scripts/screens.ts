@@ -1,7 +1,8 @@
 // Takes pictures of the demo: `npm run build:demo && npm run screens -- chat server`. Words choose
 // the pictures whose names contain one of them.
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { chromium, type Page } from "playwright-core";
 import { preview } from "vite";
 import { SCREENS, type Screen } from "./screen-list.ts";
@@ -12,6 +13,7 @@ const SIZES = {
   2560: { width: 2560, height: 1300 },
 } as const;
 
+const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 const words = process.argv.slice(2);
 const server = await preview({
   mode: "demo",
@@ -66,10 +68,30 @@ async function take(
   } catch (error) {
     complaints.push(String(error));
   }
+  complaints.push(...(await barriers(page)));
   await page.screenshot({ path: `screens/${name}.png` });
   await context.close();
   console.log(name, ...complaints.map((it) => `\n  ${it}`));
   return complaints.length;
+}
+
+/** What keeps people out who see, hear or move otherwise, by axe: all that is serious. */
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: typeof import("axe-core") };
+    const { violations } = await axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    });
+    return violations.map(({ id, impact, nodes }) => ({
+      id,
+      impact,
+      nodes: nodes.slice(0, 3).map((it) => `${it.html.slice(0, 200)} ${it.failureSummary ?? ""}`),
+    }));
+  });
+  return found
+    .filter((it) => it.impact === "serious" || it.impact === "critical" || words.includes("--all"))
+    .map((it) => `${it.impact} ${it.id}: ${it.nodes.join("\n    ")}`);
 }
 
 /** Fonts are there, and nothing is drawn any more. */

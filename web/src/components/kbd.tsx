@@ -5,7 +5,7 @@ export function Kbd({ children, className }: { children: string; className?: str
   return (
     <kbd
       className={cx(
-        "inline-flex h-[18px] items-center rounded-sm px-1.5 font-sans text-[0.6875rem] whitespace-nowrap text-faint ring-1 ring-border ring-inset",
+        "inline-flex h-[18px] items-center rounded-sm px-1.5 font-sans text-[0.6875rem] whitespace-nowrap text-muted ring-1 ring-border ring-inset",
         className,
       )}
     >

@@ -81,7 +81,7 @@ export function AuditPage({ filters }: { filters: AuditFilters }) {
         <Loaded query={{ ...query, data: all }} what="The audit" rows={6}>
           {(events) => (
             <>
-              <Card role="list" aria-label="What happened">
+              <Card {...(events.length ? { role: "list", "aria-label": "What happened" } : {})}>
                 {events.map((it) => (
                   <Event key={it.id} event={it} />
                 ))}

@@ -59,7 +59,7 @@ export function ModelPicker({
         <button
           type="button"
           className={pickClass}
-          aria-label={`Model: ${chosen?.title ?? value?.model ?? "none chosen"}`}
+          aria-label={value ? `Model: ${chosen?.title ?? value.model}` : "Choose a model"}
         >
           <Icon of={chosen && !chosen.local ? Cloud : Laptop} />
           <span className="max-w-36 truncate @max-[34rem]:max-w-24">

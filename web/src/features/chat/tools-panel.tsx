@@ -64,7 +64,7 @@ export function ToolsPanel({ chat }: { chat: string }) {
           className="inline-flex h-(--control-sm) items-center gap-1.5 rounded-control px-2 font-medium whitespace-nowrap text-muted hover:bg-hover hover:text-text aria-expanded:bg-press"
         >
           <Icon of={Wrench} />
-          <span className="@max-[34rem]:hidden">Tools</span>
+          <span className="@max-[34rem]:hidden">Tools:</span>{" "}
           <span className="num text-xs font-normal">{data ? on.length : "…"}</span>
         </button>
       }

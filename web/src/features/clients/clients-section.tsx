@@ -113,7 +113,7 @@ function App({ token }: { token: Token }) {
         <Button
           look="danger"
           onClick={() => setRemoving(true)}
-          aria-label={`Shut ${token.name} out`}
+          aria-label={`Shut out… ${token.name}`}
         >
           Shut out…
         </Button>

@@ -41,7 +41,7 @@ test("an app gets a token of its own and the text with it, once", async () => {
 
 test("an app is shut out after it is said what that means", async () => {
   const { user } = open(server, "/settings/clients");
-  await user.click(await screen.findByRole("button", { name: "Shut build server out" }));
+  await user.click(await screen.findByRole("button", { name: "Shut out… build server" }));
   const dialog = within(await screen.findByRole("dialog", { name: "Shut build server out?" }));
   expect(dialog.getByText(/not taken any more, at once/)).toBeTruthy();
   await user.click(dialog.getByRole("button", { name: "Shut build server out" }));

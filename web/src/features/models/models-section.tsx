@@ -137,7 +137,7 @@ function Models({ provider, list }: { provider: Provider; list: ModelList | unde
                     look="ghost"
                     busy={busy === it.name && "Choosing"}
                     disabled={busy !== null}
-                    aria-label={`Begin new chats with ${it.title}`}
+                    aria-label={`Choose ${it.title} for new chats`}
                     onClick={() => choose(it)}
                   >
                     Choose

@@ -13,7 +13,7 @@ test("a provider says where it is, what it has, and which model new chats begin 
   const rows = within(await ollama.findByRole("table", { name: "Models of Ollama" }));
   expect(rows.getByRole("row", { name: /Qwen3 14B.*Chosen/ })).toBeTruthy();
   expect(rows.getByRole("row", { name: /Gemma 3 4B.*Cannot/ })).toBeTruthy();
-  await user.click(rows.getByRole("button", { name: "Begin new chats with Gemma 3 4B" }));
+  await user.click(rows.getByRole("button", { name: "Choose Gemma 3 4B for new chats" }));
   await expect
     .poll(() => asked)
     .toEqual(['PUT /api/v1/models/default {"provider":"ollama","model":"gemma3:4b"}']);
