@@ -178,11 +178,12 @@ async function look({ axe: withAxe }) {
 function nameOfFocus() {
   const it = document.activeElement;
   if (!it || it === document.body) return null;
-  const style = getComputedStyle(it);
   const name = it.getAttribute("aria-label") ?? it.labels?.[0]?.innerText ?? it.innerText ?? "";
-  const outlined = it.closest("[data-focus-ring]") ?? it;
-  const ring = getComputedStyle(outlined);
-  const shows = ring.outlineStyle !== "none" || style.boxShadow !== "none";
+  // A field's ring is around what stands beside it in its box, too.
+  const around = [it, it.parentElement, it.parentElement?.parentElement].filter(Boolean);
+  const shows =
+    around.some((box) => getComputedStyle(box).outlineStyle !== "none") ||
+    around.slice(0, 2).some((box) => getComputedStyle(box).boxShadow !== "none");
   const role = it.getAttribute("role") ?? it.tagName.toLowerCase();
   return { role, name: name.trim().split("\n")[0].slice(0, 120), shows };
 }

@@ -4,6 +4,7 @@ import { type ReactNode, useState } from "react";
 import { Button, IconButton } from "@/components/button";
 import { ErrorNote } from "@/components/notice";
 import { cx } from "@/lib/classes";
+import { useFocusBack } from "@/lib/focus-back";
 
 interface Props {
   open: boolean;
@@ -31,12 +32,13 @@ export function Dialog({
   wide = false,
   onOpenAutoFocus,
 }: Props) {
+  const focus = useFocusBack(onOpenAutoFocus);
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-30 grid animate-appear place-items-center bg-scrim p-6 max-md:place-items-end max-md:p-0">
           <Radix.Content
-            {...(onOpenAutoFocus ? { onOpenAutoFocus } : {})}
+            {...focus}
             {...(note ? {} : { "aria-describedby": undefined })}
             className={cx(
               "flex max-h-full w-full animate-sheet flex-col overflow-hidden rounded-dialog border border-border bg-raised shadow-dialog outline-none max-md:max-h-[92dvh] max-md:rounded-b-none",

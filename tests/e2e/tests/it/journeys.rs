@@ -3,4 +3,6 @@
 mod approvals;
 mod door;
 mod hostile;
+mod keyboard;
+mod places;
 mod servers;

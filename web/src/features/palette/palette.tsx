@@ -24,6 +24,7 @@ import { chatsQuery, serversQuery, toolsQuery } from "@/api/queries";
 import { Icon } from "@/components/icon";
 import { Kbd } from "@/components/kbd";
 import { cx } from "@/lib/classes";
+import { useFocusBack } from "@/lib/focus-back";
 import { keysOf, type ShortcutId } from "@/lib/keys";
 import { found } from "@/lib/search";
 import { setTheme, useTheme } from "@/lib/theme";
@@ -48,6 +49,7 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
   const query = useDeferredValue(text.trim());
   const entries = useEntries(query, onHelp);
   const list = useRef<HTMLDivElement>(null);
+  const focus = useFocusBack();
   const id = useId();
   const shown = entries.slice(0, SHOWN_MAX);
   const chosen = Math.min(at, shown.length - 1);
@@ -66,6 +68,7 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-40 animate-appear bg-scrim p-4 pt-[12vh] max-md:p-2">
           <Dialog.Content
+            {...focus}
             aria-describedby={undefined}
             className="mx-auto flex max-h-[70vh] w-full max-w-[38rem] animate-rise flex-col overflow-hidden rounded-dialog border border-border bg-raised shadow-dialog outline-none"
           >
@@ -129,10 +132,20 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
                     <span className="min-w-0 truncate" dir="auto">
                       {it.words}
                     </span>
-                    <span className="min-w-0 flex-1 truncate text-xs text-faint" dir="auto">
+                    <span
+                      className={cx(
+                        "min-w-0 flex-1 truncate text-xs",
+                        i === chosen ? "text-muted" : "text-faint",
+                      )}
+                      dir="auto"
+                    >
                       {it.note}
                     </span>
-                    {it.shortcut && <Kbd className="max-md:hidden">{keysOf(it.shortcut)}</Kbd>}
+                    {it.shortcut && (
+                      <Kbd className={cx("max-md:hidden", i === chosen && "text-muted")}>
+                        {keysOf(it.shortcut)}
+                      </Kbd>
+                    )}
                   </div>
                 </div>
               ))}
