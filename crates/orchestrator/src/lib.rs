@@ -103,14 +103,14 @@ use crate::{
     install::Installer, news::News, providers::Listings, reconciler::Statuses, wants::Wants,
 };
 pub use agent::{
-    BaseUrlError, Candidate, Found, ModelError, ModelErrorKind, ModelInfo, ProviderKind,
-    TestReport, base_url as model_server_url, candidates as usual_model_servers,
-    discover as find_model_servers,
+    BaseUrlError, Candidate, ElicitationAction, Found, ModelError, ModelErrorKind, ModelInfo,
+    ProviderKind, TestReport, base_url as model_server_url, candidates as usual_model_servers,
+    discover as find_model_servers, ui,
 };
 pub use store::{
     ApprovalState, AuditFilter, AuditFrom, AuditRow, ChatChange, GrantScope, InstallState,
     InstallStep, Memory, MemorySet, ModelDefault, StepState, StoredApproval, StoredChat,
-    StoredGrant, StoredInstall, StoredToken, ToolsDefault,
+    StoredGrant, StoredInstall, StoredRun, StoredToken, ToolsDefault,
 };
 
 /// What the system is made of. Only `cli` makes it.

@@ -23,10 +23,10 @@ mod writer;
 
 use std::sync::Arc;
 
-use agent::ElicitationAction;
+use agent::{ElicitationAction, RunEnd, RunEvent, RunState};
 use domain::{Caller, ChatId, MessageId, ProviderId, RunId};
 use serde_json::Value;
-use store::{Begun, ChatChange, NewRun, Role, RunOf, StoredChat, StoredRun};
+use store::{Appended, Begun, ChatChange, NewRun, Role, RunOf, StoredChat, StoredRun};
 
 use self::model::Named;
 pub(crate) use self::work::{Runs, recover};
@@ -51,6 +51,18 @@ pub struct Sent {
     pub message: MessageId,
     /// The run that answers it; `None` while it waits for another to end.
     pub run: Option<StoredRun>,
+    /// What is new of the run comes after this event.
+    pub after: u64,
+}
+
+impl Sent {
+    const fn new(message: MessageId, run: Option<StoredRun>) -> Self {
+        Self {
+            message,
+            run,
+            after: 0,
+        }
+    }
 }
 
 impl Orchestrator {
@@ -68,7 +80,7 @@ impl Orchestrator {
         let title = content::title_of(&send.parts);
         let of = RunOf::New(new);
         let run = self.begin(chat, of, send.model, title, by).await?;
-        Ok(Sent { message, run })
+        Ok(Sent::new(message, run))
     }
 
     /// Puts another message in the place of one of a person's: one that waits in line is changed;
@@ -86,8 +98,7 @@ impl Orchestrator {
         let edited = self.shared.store.edit_queued(chat, &queued).await;
         if edited.map_err(Error::of_store)? {
             self.tell_of_chat(chat, by).await;
-            let run = None;
-            return Ok(Sent { message, run });
+            return Ok(Sent::new(message, None));
         }
         let id = MessageId::from_uuid(uuid::Uuid::now_v7());
         let new = content::new_message(id, &send.parts)?;
@@ -96,7 +107,7 @@ impl Orchestrator {
             message: new,
         };
         let run = self.begin(chat, of, send.model, None, by).await?;
-        Ok(Sent { message: id, run })
+        Ok(Sent::new(id, run))
     }
 
     /// Has a message answered once more: a person's, or the one that an answer is to. The answers
@@ -119,7 +130,45 @@ impl Orchestrator {
         let run = self
             .begin(chat, RunOf::Existing(message), model, None, by)
             .await?;
-        Ok(Sent { message, run })
+        Ok(Sent::new(message, run))
+    }
+
+    /// Lets the run go on whose answer is the end of what a chat shows: one that was stopped, was
+    /// interrupted, has failed or has reached its bound.
+    pub async fn resume_run(&self, chat: ChatId, by: &Caller) -> Result<Sent, Error> {
+        let stored = self.chat_of(chat, by).await?;
+        let store = &self.shared.store;
+        let runs = store.runs_of(chat).await.map_err(Error::of_store)?;
+        let is_last = |it: &StoredRun| Some(it.answer) == stored.leaf && !it.state.is_active();
+        let run = runs.into_iter().find(is_last);
+        let run = run.ok_or_else(|| conflict("no run of this chat can go on"))?;
+        let events = live::all_events(&self.shared, run.id).await?;
+        let state = RunState::of(events.iter().map(|it| &it.event));
+        if state.end == Some(RunEnd::Complete) {
+            return Err(conflict("the answer is whole; send another message"));
+        }
+        let (this, by) = (self.clone(), by.clone());
+        let reopen = async move { this.reopen(run, &by).await };
+        self.to_its_end(reopen).await
+    }
+
+    async fn reopen(&self, mut run: StoredRun, by: &Caller) -> Result<Sent, Error> {
+        let after = run.last_seq;
+        let event = serde_json::to_string(&RunEvent::RunResumed).map_err(Error::internal)?;
+        let reopened = self.shared.store.reopen_run(run.id, after, &event).await;
+        match reopened.map_err(Error::of_store)? {
+            Appended::Done(last_seq) => {
+                (run.last_seq, run.state) = (last_seq, store::RunState::Running);
+            }
+            Appended::Refused => return Err(conflict("this run cannot go on any more")),
+        }
+        work::tell(&self.shared, &by.principal, &run).await;
+        work::poke(&self.shared, run.id);
+        Ok(Sent {
+            message: run.message,
+            run: Some(run),
+            after,
+        })
     }
 
     /// Begins a run, or puts its message in line.
@@ -161,9 +210,7 @@ impl Orchestrator {
             Begun::Started(run) => Some(run),
             Begun::Queued => None,
             Begun::Busy => {
-                return Err(Error::Conflict {
-                    reason: "a run is under way in this chat; stop it first".to_owned(),
-                });
+                return Err(conflict("a run is under way in this chat; stop it first"));
             }
             Begun::NotFound => {
                 let message = match &of {
@@ -222,13 +269,16 @@ impl Orchestrator {
     /// Answers what a server has asked in the middle of a call.
     pub async fn answer_question(
         &self,
-        run: RunId,
+        chat: ChatId,
         question: &str,
         action: ElicitationAction,
         content: Option<Value>,
         by: &Caller,
     ) -> Result<(), Error> {
-        let run = self.run_of(run, by).await?;
+        self.chat_of(chat, by).await?;
+        let active = self.shared.store.active_run(chat).await;
+        let active = active.map_err(Error::of_store)?;
+        let run = active.ok_or_else(|| conflict(held::NOBODY_WAITS))?;
         let content = content.filter(|_| action == ElicitationAction::Accept);
         work::answer(&self.shared, run.id, question, action, content)
     }
@@ -296,6 +346,12 @@ fn new_run(named: Named) -> NewRun {
         answer: MessageId::from_uuid(uuid::Uuid::now_v7()),
         model: named.model,
         provider: named.provider,
+    }
+}
+
+fn conflict(reason: &str) -> Error {
+    Error::Conflict {
+        reason: reason.to_owned(),
     }
 }
 

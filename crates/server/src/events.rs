@@ -4,11 +4,11 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,13 @@ pub(crate) fn response(
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(bytes), events))
     });
+    of_stream(stream)
+}
+
+/// Returns the answer that has a stream of such events for its body.
+pub(crate) fn of_stream(
+    stream: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
     let mut response = Response::new(Body::from_stream(stream));
     let headers = response.headers_mut();
     headers.insert(
@@ -51,6 +58,19 @@ pub(crate) fn response(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
+}
+
+/// Whether such a stream is asked for.
+pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
+    let texts = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|it| it.to_str().ok());
+    let mut types = texts.flat_map(|it| it.split(','));
+    types.any(|it| {
+        let essence = it.split(';').next().unwrap_or(it).trim();
+        essence.eq_ignore_ascii_case("text/event-stream")
+    })
 }
 
 impl Events {

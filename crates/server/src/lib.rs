@@ -43,11 +43,14 @@ mod gate;
 mod grants;
 mod listen;
 mod mcp_endpoint;
+mod message_bodies;
 mod model_bodies;
 mod models;
 mod page;
 mod providers;
 mod rules;
+mod run_stream;
+mod runs;
 mod server_bodies;
 mod server_headers;
 mod server_tools;
@@ -206,6 +209,8 @@ fn people_routes() -> OpenApiRouter<App> {
         .merge(server_tools::router())
         .merge(tools::router())
         .merge(rules::router())
+        .merge(runs::router())
+        .merge(run_stream::router())
         .merge(approvals::router())
         .merge(grants::router())
         .merge(providers::router())

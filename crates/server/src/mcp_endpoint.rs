@@ -153,7 +153,7 @@ async fn post(app: &Shared, scope: Scope, caller: Caller, request: Request) -> R
 }
 
 fn listen(app: &Shared, scope: &Scope, caller: &Caller, headers: &HeaderMap) -> Response {
-    if !accepts_events(headers) {
+    if !events::accepts_events(headers) {
         let reason = "this address answers with a stream: send `Accept: text/event-stream`";
         return failure(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, reason);
     }
@@ -196,18 +196,6 @@ fn refused(refusal: Refusal) -> Response {
         Refusal::TooManySessions => "there are too many sessions (`sessions_max`)",
     };
     failure(status_of(refusal), code::INVALID_REQUEST, reason)
-}
-
-fn accepts_events(headers: &HeaderMap) -> bool {
-    let texts = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|it| it.to_str().ok());
-    let mut types = texts.flat_map(|it| it.split(','));
-    types.any(|it| {
-        let essence = it.split(';').next().unwrap_or(it).trim();
-        essence.eq_ignore_ascii_case("text/event-stream")
-    })
 }
 
 /// What cannot be text is an empty one, which names nothing.

@@ -315,6 +315,50 @@ impl Store {
         Ok(Appended::Done(last_seq))
     }
 
+    /// Begins a run again that is over and is the end of what is shown, if its whole log is there:
+    /// it goes on after one more event.
+    pub async fn reopen_run(
+        &self,
+        run: RunId,
+        expected_last_seq: u64,
+        event: &str,
+    ) -> Result<Appended, StoreError> {
+        check_size("an event of a run", event, RUN_EVENT_BYTES_MAX)?;
+        let now = self.now();
+        let last_seq = expected_last_seq + 1;
+        let touch = "UPDATE chats SET updated_at = $2 WHERE id = (SELECT chat_id FROM runs WHERE runs.id = $1)";
+        let reopen = "UPDATE runs SET state = 'running', last_seq = $3, error = NULL, updated_at = $4 WHERE id = $1 AND last_seq = $2 AND state NOT IN ('running', 'parked') AND EXISTS (SELECT 1 FROM chats WHERE chats.id = runs.chat_id AND chats.leaf = runs.answer_id) AND EXISTS (SELECT 1 FROM run_events WHERE run_events.run_id = $1 AND run_events.seq = 1) AND NOT EXISTS (SELECT 1 FROM runs AS others WHERE others.chat_id = runs.chat_id AND others.state IN ('running', 'parked'))";
+        transaction!(self, tx => {
+            sqlx::query(touch)
+                .bind(run.to_string())
+                .bind(ms(now))
+                .execute(&mut *tx)
+                .await
+                .map_err(db)?;
+            let reopened = sqlx::query(reopen)
+                .bind(run.to_string())
+                .bind(number(expected_last_seq))
+                .bind(number(last_seq))
+                .bind(ms(now))
+                .execute(&mut *tx)
+                .await
+                .map_err(db)?
+                .rows_affected();
+            if reopened == 0 {
+                return Ok(Appended::Refused);
+            }
+            sqlx::query("INSERT INTO run_events (run_id, seq, at, body) VALUES ($1, $2, $3, $4)")
+                .bind(run.to_string())
+                .bind(number(last_seq))
+                .bind(ms(now))
+                .bind(storable(event))
+                .execute(&mut *tx)
+                .await
+                .map_err(db)?;
+        });
+        Ok(Appended::Done(last_seq))
+    }
+
     /// Returns events of a run in their order: at most 1,000, after a number. Of a run that ended
     /// long ago there are none any more, and its answer has what they came to.
     pub async fn run_events(

@@ -19,6 +19,8 @@ use tokio_util::sync::DropGuard;
 use super::tools::answer_of;
 use crate::Error;
 
+pub(crate) const NOBODY_WAITS: &str = "the server does not wait for this answer any more";
+
 /// A call that is under way. It is cancelled when this is dropped.
 pub(crate) struct Held {
     pub(crate) news: mpsc::Receiver<CallNews>,
@@ -86,9 +88,7 @@ impl HeldCalls {
         action: ElicitationAction,
         content: Option<&Value>,
     ) -> Result<String, Error> {
-        let gone = || Error::Conflict {
-            reason: "the server does not wait for this answer any more".to_owned(),
-        };
+        let gone = || super::conflict(NOBODY_WAITS);
         let mut by_call = self.lock();
         let is_asked = |it: &Held| it.asked.as_ref().is_some_and(|it| it.id == question);
         let found = by_call

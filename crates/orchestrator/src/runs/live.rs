@@ -124,6 +124,8 @@ pub struct RunReader {
     seq: u64,
     /// What was found and not yet handed out.
     found: VecDeque<Arc<NumberedEvent>>,
+    /// The last event was the run's end. It goes on if somebody lets it.
+    has_end: bool,
     is_over: bool,
 }
 
@@ -144,6 +146,7 @@ impl RunReader {
             seq: after.min(run.last_seq),
             run,
             found: VecDeque::new(),
+            has_end: false,
             is_over: false,
         }
     }
@@ -161,7 +164,7 @@ impl RunReader {
         while !self.is_over {
             if let Some(next) = self.found.pop_front() {
                 self.seq = next.seq;
-                self.is_over = matches!(next.event, RunEvent::RunFinished { .. });
+                self.has_end = matches!(next.event, RunEvent::RunFinished { .. });
                 return Ok(Some(next));
             }
             // Before it is looked, so that what comes after the look wakes this up.
@@ -173,7 +176,7 @@ impl RunReader {
                     if !self.found.is_empty() {
                         continue;
                     }
-                    if !self.run.state.is_active() {
+                    if self.has_end || !self.run.state.is_active() {
                         self.is_over = true;
                         continue;
                     }

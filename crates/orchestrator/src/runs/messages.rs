@@ -54,6 +54,8 @@ pub struct RunView {
     pub model: String,
     /// The number of the last event that is in the answer; it goes on after that.
     pub seq: u64,
+    /// `None` while it is under way or waits.
+    pub ended_at: Option<Timestamp>,
 }
 
 impl Orchestrator {
@@ -149,9 +151,9 @@ impl Orchestrator {
         let tree = store.message_tree(chat).await.map_err(Error::of_store)?;
         let leaf = last_below(&tree, message).ok_or_else(|| super::no_message(message))?;
         if !store.set_leaf(chat, leaf).await.map_err(Error::of_store)? {
-            return Err(Error::Conflict {
-                reason: "a run is under way in this chat; stop it first".to_owned(),
-            });
+            return Err(super::conflict(
+                "a run is under way in this chat; stop it first",
+            ));
         }
         self.tell_of_chat(chat, by).await;
         Ok(())
@@ -180,6 +182,7 @@ fn run_view(run: &StoredRun, seq: u64) -> RunView {
         state: run.state,
         model: run.model.clone(),
         seq,
+        ended_at: (!run.state.is_active()).then_some(run.updated_at),
     }
 }
 

@@ -13,6 +13,7 @@ super::on_both!(
     of_two_that_write_one_run_one_is_refused,
     a_run_changes_together_with_its_events,
     a_run_that_has_ended_is_written_no_more,
+    the_last_run_that_is_over_can_go_on,
     what_is_too_long_or_too_much_is_refused_and_the_end_is_not,
     runs_are_there_after_opening_again,
     the_events_of_runs_that_ended_are_deleted_after_a_while,
@@ -211,6 +212,35 @@ async fn a_run_that_has_ended_is_written_no_more(bed: Bed) {
         assert_eq!(store.run(run).await.unwrap().unwrap().state, state);
         assert_eq!(store.active_run(chat).await.unwrap(), None);
     }
+}
+
+async fn the_last_run_that_is_over_can_go_on(bed: Bed) {
+    let store = bed.open().await;
+    let chat = add_chat(&store, "one").await;
+    let reopen = async |run: &StoredRun, after: u64| {
+        let reopened = store.reopen_run(run.id, after, "{}").await;
+        reopened.unwrap()
+    };
+    let first = send(&store, chat, "x").await;
+    append(&store, first.id, 0, texts(1..2)).await;
+    assert_eq!(reopen(&first, 1).await, Appended::Refused, "it runs");
+    let end = to(RunState::Interrupted);
+    let ended = store.append_run_events(first.id, 1, texts(2..3), &end);
+    ended.await.unwrap();
+    assert_eq!(reopen(&first, 1).await, Appended::Refused, "another place");
+    assert_eq!(reopen(&first, 2).await, Appended::Done(3));
+    let again = store.run(first.id).await.unwrap().unwrap();
+    assert_eq!((again.state, again.last_seq), (RunState::Running, 3));
+    assert_eq!(all_events(&store, first.id).await.len(), 3);
+    let ended = store.append_run_events(first.id, 3, Vec::new(), &end);
+    ended.await.unwrap();
+
+    let second = send(&store, chat, "y").await;
+    assert_eq!(reopen(&first, 3).await, Appended::Refused, "another runs");
+    let ended = store.append_run_events(second.id, 0, Vec::new(), &end);
+    ended.await.unwrap();
+    assert_eq!(reopen(&first, 3).await, Appended::Refused, "not the last");
+    assert_eq!(reopen(&second, 0).await, Appended::Refused, "no log");
 }
 
 async fn what_is_too_long_or_too_much_is_refused_and_the_end_is_not(bed: Bed) {

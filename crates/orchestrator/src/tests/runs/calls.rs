@@ -237,7 +237,7 @@ async fn a_server_that_asks_in_the_middle_of_a_call_gets_the_persons_answer() {
     let answer = async |content: Value| {
         let accept = ElicitationAction::Accept;
         let content = Some(content);
-        this.answer_question(run, &question, accept, content, me())
+        this.answer_question(bed.chat, &question, accept, content, me())
             .await
     };
     for bad in [json!({}), json!({ "number": "seven" }), json!(7)] {
@@ -268,7 +268,7 @@ async fn a_question_that_nobody_wants_to_answer_is_declined() {
     let answered = bed
         .house
         .orchestrator
-        .answer_question(run, &question, no, None, me());
+        .answer_question(bed.chat, &question, no, None, me());
     answered.await.unwrap();
     let told = results(&bed.end_of(run).await);
     assert_eq!(told, [r#"{"action":"decline"}"#]);

@@ -98,7 +98,7 @@ async fn a_question_of_a_server_that_is_gone_has_no_answer_and_the_model_goes_on
     let told = results(&events);
     assert!(told[0].contains("started anew"), "{told:?}");
     let late = bed.house.orchestrator.answer_question(
-        run,
+        bed.chat,
         &question.elicitation_id,
         ElicitationAction::Decline,
         None,
@@ -106,5 +106,37 @@ async fn a_question_of_a_server_that_is_gone_has_no_answer_and_the_model_goes_on
     );
     assert!(matches!(late.await, Err(Error::Conflict { .. })));
     assert_eq!(bed.server.calls().len(), 1);
+    bed.end().await;
+}
+
+#[tokio::test]
+async fn a_run_that_was_interrupted_goes_on_in_the_same_message_when_a_person_says_so() {
+    let bed = Bed::new().await;
+    bed.script([held("as far ", "never"), Turn::text("as this")]);
+    let run = bed.send("go").await.run.unwrap();
+    let is_text = |it: &RunEvent| matches!(it, RunEvent::TextDelta { .. });
+    bed.read(run.id, is_text).await;
+    let this = &bed.house.orchestrator;
+    let busy = this.resume_run(bed.chat, me()).await;
+    assert!(matches!(busy, Err(Error::Conflict { .. })), "{busy:?}");
+    let bed = bed.restart().await;
+    bed.wait_for_state(run.id, RunState::Interrupted).await;
+    let before = bed.end_of(run.id).await;
+
+    let this = &bed.house.orchestrator;
+    let resumed = this.resume_run(bed.chat, me()).await.unwrap();
+    assert_eq!(resumed.after, before.len() as u64);
+    assert_eq!(resumed.run.unwrap().answer, run.answer);
+    bed.wait_for_state(run.id, RunState::Complete).await;
+    let all = bed.end_of(run.id).await;
+    assert_eq!(all[..before.len()], before);
+    assert_eq!(all[before.len()], RunEvent::RunResumed);
+    assert_eq!(text(&all), "as far as this");
+    assert_eq!(
+        bed.shown().await,
+        ["person: go", "complete: as far |as this"]
+    );
+    let whole = this.resume_run(bed.chat, me()).await;
+    assert!(matches!(whole, Err(Error::Conflict { .. })), "{whole:?}");
     bed.end().await;
 }
