@@ -5,7 +5,7 @@ use store::{
     ApprovalsOf, AuditEvent, ChatChange, ChatFilter, NewChat, RunState, StoredChat, ToolsDefault,
 };
 
-use crate::{Error, Event, Orchestrator};
+use crate::{Error, Event, Orchestrator, runs};
 
 /// The title of a chat that nobody has given one.
 const TITLE: &str = "New chat";
@@ -122,9 +122,13 @@ impl Orchestrator {
                 detail: Some(serde_json::json!({ "title": chat.title })),
                 ..this.event("chat.delete", &by)
             };
+            let run = chat.active.map(|(run, _)| run);
             let deleted = shared.store.delete_chat(id, &by.principal, &audit).await;
             if !deleted.map_err(Error::of_store)? {
                 return Err(no_chat(id));
+            }
+            if let Some(run) = run {
+                runs::forget(shared, run);
             }
             this.gateway().remove_grants_of_chat(id);
             let event = Event::ChatRemoved { id };

@@ -105,7 +105,7 @@ use crate::{
 pub use agent::{
     BaseUrlError, Candidate, ElicitationAction, Found, ModelError, ModelErrorKind, ModelInfo,
     ProviderKind, TestReport, base_url as model_server_url, candidates as usual_model_servers,
-    discover as find_model_servers, ui,
+    discover as find_model_servers, estimate_text, ui,
 };
 pub use store::{
     ApprovalState, AuditFilter, AuditFrom, AuditRow, ChatChange, GrantScope, InstallState,

@@ -340,6 +340,12 @@ pub(crate) async fn decided(shared: &Arc<Shared>, chat: Option<ChatId>) {
     }
 }
 
+/// Ends a run whose chat is gone, for whoever reads it, too.
+pub(crate) fn forget(shared: &Arc<Shared>, run: RunId) {
+    shared.runs.lives.of(run).close();
+    work::stop(shared, run);
+}
+
 fn new_run(named: Named) -> NewRun {
     NewRun {
         id: RunId::from_uuid(uuid::Uuid::now_v7()),

@@ -34,6 +34,7 @@
 
 mod approvals;
 mod audit;
+mod chats;
 mod error;
 mod event_bodies;
 mod events;
@@ -43,6 +44,7 @@ mod gate;
 mod grants;
 mod listen;
 mod mcp_endpoint;
+mod memories;
 mod message_bodies;
 mod model_bodies;
 mod models;
@@ -209,7 +211,9 @@ fn people_routes() -> OpenApiRouter<App> {
         .merge(server_tools::router())
         .merge(tools::router())
         .merge(rules::router())
+        .merge(chats::router())
         .merge(runs::router())
+        .merge(memories::router())
         .merge(run_stream::router())
         .merge(approvals::router())
         .merge(grants::router())

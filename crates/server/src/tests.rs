@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod bodies;
 mod built_in;
+mod chats;
 mod connections;
 mod decisions;
 mod door;

@@ -46,6 +46,8 @@ struct Ring {
     events: VecDeque<(Arc<NumberedEvent>, usize)>,
     // Invariant: the sizes of all that is in `events`.
     bytes: usize,
+    /// The run is gone, with its chat.
+    is_closed: bool,
 }
 
 /// What is kept of one run in memory.
@@ -83,6 +85,11 @@ impl Live {
             ring.bytes -= bytes;
         }
         drop(ring);
+        self.changed.send_replace(());
+    }
+
+    pub(crate) fn close(&self) {
+        self.ring().is_closed = true;
         self.changed.send_replace(());
     }
 
@@ -133,6 +140,7 @@ enum Look {
     Found(VecDeque<Arc<NumberedEvent>>),
     /// What comes next, if anything does, is in the store.
     InStore,
+    Closed,
 }
 
 impl RunReader {
@@ -171,6 +179,7 @@ impl RunReader {
             self.changed.borrow_and_update();
             match self.look() {
                 Look::Found(found) => self.found = found,
+                Look::Closed => self.is_over = true,
                 Look::InStore => {
                     self.found = self.stored().await?;
                     if !self.found.is_empty() {
@@ -190,6 +199,9 @@ impl RunReader {
 
     fn look(&self) -> Look {
         let ring = self.live.ring();
+        if ring.is_closed {
+            return Look::Closed;
+        }
         let Some((oldest, _)) = ring.events.front() else {
             return Look::InStore;
         };
