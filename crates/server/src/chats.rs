@@ -3,7 +3,8 @@
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use domain::{Caller, ChatId};
 use orchestrator::{
-    BeginChat, ChatChange, ChatToolView, StoredChat, ToolSelection, ToolsDefault, estimate_text,
+    BeginChat, ChatChange, ChatMessages, ChatToolView, MessageContent, StoredChat, ToolSelection,
+    ToolsDefault, estimate_text, ui,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -84,6 +85,19 @@ struct ChatDetailsBody {
     chat: ChatBody,
     #[serde(flatten)]
     messages: MessagesBody,
+    /// None before the first answer.
+    context: Option<ContextBody>,
+}
+
+/// How full the model's context is.
+#[derive(Serialize, ToSchema)]
+struct ContextBody {
+    /// What the last step of the last answer has read and written.
+    used_tokens: u64,
+    /// What the definitions of the chat's tools cost in each request, about.
+    tools_tokens: u64,
+    /// None where nobody has said it.
+    max_tokens: Option<u64>,
 }
 
 /// A chat that is begun.
@@ -221,10 +235,50 @@ async fn get_chat(
     let id: ChatId = id_of("chat", &chat)?;
     let this = &app.orchestrator;
     let messages = this.chat_messages(id, None, MESSAGES, &by).await?;
+    let chat = this.chat(id, &by).await?;
+    let context = match used_tokens(&messages) {
+        Some(used_tokens) => {
+            let tools = this.chat_tools(id, &by).await?;
+            let tools = tools.iter().filter(|it| it.enabled);
+            let known = match (chat.provider, &chat.model) {
+                (Some(provider), Some(model)) => {
+                    this.known_model(provider, model, &by.principal).await?
+                }
+                _ => None,
+            };
+            Some(ContextBody {
+                used_tokens,
+                tools_tokens: tools
+                    .map(|it| estimate_text(it.tool.definition.get()))
+                    .sum(),
+                max_tokens: known.and_then(|it| it.context_tokens),
+            })
+        }
+        None => None,
+    };
     Ok(Json(ChatDetailsBody {
-        chat: this.chat(id, &by).await?.into(),
+        chat: chat.into(),
         messages: messages.into(),
+        context,
     }))
+}
+
+fn used_tokens(messages: &ChatMessages) -> Option<u64> {
+    let used = |part: &ui::UiPart| match part {
+        ui::UiPart::Data(ui::DataPart::Usage { data, .. }) => {
+            let usage = data.usage;
+            Some(usage.input_tokens? + usage.output_tokens.unwrap_or_default())
+        }
+        _ => None,
+    };
+    messages
+        .messages
+        .iter()
+        .rev()
+        .find_map(|it| match &it.content {
+            MessageContent::Assistant(answer, _) => answer.parts.iter().rev().find_map(used),
+            MessageContent::User(_) => None,
+        })
 }
 
 /// Change a chat

@@ -1,16 +1,14 @@
 import { lost, signedOut } from "@/api/connection";
-import type { PendingPaths } from "@/api/pending";
 import type { paths } from "@/api/schema";
 import type { ApiErrorBody } from "@/api/types";
 
 type Method = "get" | "post" | "put" | "patch" | "delete";
-type AllPaths = paths & PendingPaths;
 
 type Member<T, K> = K extends keyof T ? T[K] : never;
 type JsonOf<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
 type Succeeded<R> = { [S in keyof R]: S extends 200 | 201 | 202 ? JsonOf<R[S]> : never }[keyof R];
 
-/** An operation of the description in the short form of `pending.ts`. */
+/** An operation of the description in a short form. */
 type Described<O> = O extends { parameters: infer P; responses: infer R }
   ? {
       path: Member<P, "path">;
@@ -20,15 +18,11 @@ type Described<O> = O extends { parameters: infer P; responses: infer R }
     }
   : never;
 
-type OperationOf<P, M> = P extends keyof PendingPaths
-  ? M extends keyof PendingPaths[P]
-    ? PendingPaths[P][M]
-    : Described<Member<Member<paths, P>, M>>
-  : Described<Member<Member<paths, P>, M>>;
+type OperationOf<P, M> = Described<Member<Member<paths, P>, M>>;
 
 type PathOf<M extends Method> = {
-  [P in keyof AllPaths]: OperationOf<P, M> extends never ? never : P;
-}[keyof AllPaths];
+  [P in keyof paths]: OperationOf<P, M> extends never ? never : P;
+}[keyof paths];
 
 type Given<K extends string, T> = [T] extends [never]
   ? { [key in K]?: undefined }

@@ -1,15 +1,12 @@
 import { daysBetween } from "@/lib/words";
 
-/** Returns things in groups by their day: Pinned, Today, Yesterday, Last 7 days, Last 30 days, then by month. */
-export function byDay<T extends { pinned?: boolean; updated_at_ms: number }>(
+/** Returns things in groups by their day: Today, Yesterday, Last 7 days, Last 30 days, then by month. */
+export function byDay<T extends { updated_at_ms: number }>(
   items: readonly T[],
   nowMs: number,
 ): Array<{ title: string; items: T[] }> {
   const groups = new Map<string, T[]>();
-  const pinned = items.filter((it) => it.pinned);
-  if (pinned.length) groups.set("Pinned", pinned);
   for (const it of items) {
-    if (it.pinned) continue;
     const title = dayTitle(it.updated_at_ms, nowMs);
     groups.set(title, [...(groups.get(title) ?? []), it]);
   }

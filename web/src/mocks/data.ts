@@ -1,12 +1,15 @@
 // What the demo shows. Names, hashes, versions and figures are invented.
 
-import type { ChatBody, ChatDetailsBody, JsonObject, MemoryBody, MessageBody } from "@/api/pending";
 import type {
   Approval,
   AuditEvent,
+  ChatBody,
+  ChatDetailsBody,
   Finding,
   Grant,
   LogLine,
+  MemoryBody,
+  MessageBody,
   Model,
   Provider,
   Rule,
@@ -15,6 +18,7 @@ import type {
   Token,
   ToolReview,
 } from "@/api/types";
+import type { JsonObject } from "@/lib/message";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -333,7 +337,7 @@ const TITLES: Array<[string, string, number, ChatBody["status"]]> = [
   ["c2", "Sort the October invoices", 9 * MINUTE, "running"],
   ["c3", "Reply to the airline claim", 3 * HOUR, "idle"],
   ["c4", "Explain the new lease contract", 26 * HOUR, "idle"],
-  ["c5", "Query plan for orders_by_day", 29 * HOUR, "failed"],
+  ["c5", "Query plan for orders_by_day", 29 * HOUR, "idle"],
   ["c6", "Translate release notes 4.12", 3 * DAY, "idle"],
   ["c7", "Which suppliers raised prices?", 4 * DAY, "idle"],
   ["c8", "Move notes out of Notion", 6 * DAY, "idle"],
@@ -344,7 +348,7 @@ export const chats: ChatBody[] = TITLES.map(([id, title, age, status]) => ({
   id,
   title,
   status,
-  pinned: false,
+  archived: false,
   model: { provider: "ollama", model: "qwen3:14b" },
   created_at_ms: NOW - age - HOUR,
   updated_at_ms: NOW - age,
@@ -352,6 +356,7 @@ export const chats: ChatBody[] = TITLES.map(([id, title, age, status]) => ({
 
 const question: MessageBody = {
   id: "m1",
+  siblings: ["m1"],
   role: "user",
   created_at_ms: NOW - 6 * MINUTE,
   parts: [
@@ -417,6 +422,7 @@ function called(
 
 const answer: MessageBody = {
   id: "m2",
+  siblings: ["m2"],
   role: "assistant",
   created_at_ms: NOW - 5 * MINUTE,
   metadata: { provider: "ollama", model: "qwen3:14b" },
@@ -581,6 +587,7 @@ export const details: Record<string, ChatDetailsBody> = {
     messages: [
       {
         id: "n1",
+        siblings: ["n1"],
         role: "user",
         created_at_ms: NOW - 9 * MINUTE,
         parts: [{ type: "text", text: "Why is the cart slow? Answer at length." }],
@@ -588,7 +595,12 @@ export const details: Record<string, ChatDetailsBody> = {
     ],
     has_older: false,
     queued: [
-      { id: "q1", text: "Also check whether the mobile app calls it twice", created_at_ms: NOW },
+      {
+        id: "q1",
+        text: "Also check whether the mobile app calls it twice",
+        attachments: 0,
+        created_at_ms: NOW,
+      },
     ],
     run: { id: "r2", state: "running", message: "n2" },
     context: { used_tokens: 4100, tools_tokens: 2100, max_tokens: 32_000 },
@@ -598,12 +610,14 @@ export const details: Record<string, ChatDetailsBody> = {
     messages: [
       {
         id: "f1",
+        siblings: ["f1"],
         role: "user",
         created_at_ms: NOW - 29 * HOUR,
         parts: [{ type: "text", text: "Explain the plan of orders_by_day" }],
       },
       {
         id: "f2",
+        siblings: ["f2"],
         role: "assistant",
         created_at_ms: NOW - 29 * HOUR,
         metadata: { provider: "ollama", model: "qwen3:14b" },
@@ -636,12 +650,14 @@ export const details: Record<string, ChatDetailsBody> = {
     messages: [
       {
         id: "h1",
+        siblings: ["h1"],
         role: "user",
         created_at_ms: NOW - 12 * DAY,
         parts: [{ type: "text", text: "<img src=x onerror=alert(1)> **not bold**, as I wrote it" }],
       },
       {
         id: "h2",
+        siblings: ["h2"],
         role: "assistant",
         created_at_ms: NOW - 12 * DAY,
         metadata: { provider: "openai", model: "gpt-6-mini" },

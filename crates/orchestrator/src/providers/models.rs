@@ -99,6 +99,24 @@ impl Orchestrator {
         self.listed(&row, age).await.map_err(Error::Model)
     }
 
+    /// Returns what a provider has said of a model, if it has. Nobody is asked anything.
+    pub async fn known_model(
+        &self,
+        id: ProviderId,
+        model: &str,
+        by: &PrincipalName,
+    ) -> Result<Option<ModelInfo>, Error> {
+        let row = match visible(&self.shared, id, by).await {
+            Ok(row) => row,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(err) => return Err(err),
+        };
+        let slot = self.shared.listings.slot(id);
+        let listed = slot.kept(&row, Timestamp { unix_ms: 0 });
+        let listed = listed.and_then(Result::ok);
+        Ok(listed.and_then(|it| it.iter().find(|it| it.name == model).cloned()))
+    }
+
     /// Returns all providers that are switched on, each with its models or why there are none. What
     /// they said a short time ago holds, unless `refresh`.
     ///

@@ -4,6 +4,7 @@
 //! the run's, so a model and a person read the same, and the log itself need not be kept.
 
 use agent::{Conversation, HistoryItem, Message, RunEvent, RunState, UserPart};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{AnswerContent, MESSAGE_BYTES_MAX, NewMessage, Role, StoredMessage};
@@ -26,7 +27,7 @@ pub enum MessagePart {
     Text {
         text: String,
     },
-    /// An image.
+    /// An image or a text.
     File {
         /// For instance `image/png`.
         media_type: String,
@@ -53,17 +54,7 @@ pub(crate) fn check_parts(parts: &[MessagePart], bytes_max: usize) -> Result<(),
             media_type, url, ..
         } = part
         {
-            if !IMAGE_TYPES.contains(&media_type.as_str()) {
-                return Err(Error::invalid_with(
-                    format!("a file of type `{media_type}` cannot be shown to a model"),
-                    "send an image (PNG, JPEG, GIF, WebP), or the file's text",
-                ));
-            }
-            if base64_of(media_type, url).is_none() {
-                return Err(Error::invalid(format!(
-                    "the address of an image has to begin with `data:{media_type};base64,`, and base64 has to follow"
-                )));
-            }
+            check_file(media_type, url)?;
         }
     }
     let is_blank = |it: &MessagePart| match it {
@@ -74,6 +65,38 @@ pub(crate) fn check_parts(parts: &[MessagePart], bytes_max: usize) -> Result<(),
         return Err(Error::invalid("the message is empty"));
     }
     Ok(())
+}
+
+fn check_file(media_type: &str, url: &str) -> Result<(), Error> {
+    let is_text = is_text(media_type);
+    if !is_text && !IMAGE_TYPES.contains(&media_type) {
+        return Err(Error::invalid_with(
+            format!("a file of type `{media_type}` cannot be shown to a model"),
+            "send an image (PNG, JPEG, GIF, WebP) or a text",
+        ));
+    }
+    if base64_of(media_type, url).is_none() {
+        return Err(Error::invalid(format!(
+            "the address of a file has to begin with `data:{media_type};base64,`, and base64 has to follow"
+        )));
+    }
+    if is_text && text_file(media_type, url).is_none() {
+        return Err(Error::invalid_with(
+            format!("a file says that it is `{media_type}`, and is no text in UTF-8"),
+            "save it as UTF-8",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a model reads a file of this type as text.
+fn is_text(media_type: &str) -> bool {
+    media_type.starts_with("text/") || media_type == "application/json"
+}
+
+fn text_file(media_type: &str, url: &str) -> Option<String> {
+    let bytes = STANDARD.decode(base64_of(media_type, url)?).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 impl MessagePart {
@@ -250,6 +273,15 @@ fn user_part(part: MessagePart) -> Option<UserPart> {
     match part {
         MessagePart::Text { text } if text.is_empty() => None,
         MessagePart::Text { text } => Some(UserPart::Text(text)),
+        MessagePart::File {
+            media_type,
+            url,
+            filename,
+        } if is_text(&media_type) => {
+            let text = text_file(&media_type, &url)?;
+            let name = filename.as_deref().unwrap_or("unnamed");
+            Some(UserPart::Text(format!("The file `{name}`:\n\n{text}")))
+        }
         MessagePart::File {
             media_type, url, ..
         } => {

@@ -1,8 +1,8 @@
-import type { AttachmentBody } from "@/api/pending";
+import type { AttachmentBody } from "@/api/types";
 import { bytes } from "@/lib/words";
 
 export const ATTACHMENTS_MAX = 10;
-const ATTACHMENT_BYTES_MAX = 5_000_000;
+const ATTACHMENT_BYTES_MAX = 2_000_000;
 /** A longer text that is pasted becomes a file. */
 export const PASTE_MAX = 8000;
 

@@ -3,9 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { Hand, PanelRight, Pencil, Shield } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api } from "@/api/client";
-import type { AttachmentBody, MessageBody } from "@/api/pending";
 import { keys, modelsQuery } from "@/api/queries";
-import type { ModelRef } from "@/api/types";
+import type { AttachmentBody, MessageBody, ModelRef } from "@/api/types";
 import { Badge } from "@/components/badge";
 import { Button, IconButton } from "@/components/button";
 import { Icon } from "@/components/icon";
@@ -16,7 +15,7 @@ import { Tip } from "@/components/tooltip";
 import { copyText } from "@/lib/copy";
 import { useShortcut } from "@/lib/keys";
 import { useIsWide } from "@/lib/media";
-import type { Message, Part, ToolPart } from "@/lib/message";
+import type { JsonObject, Message, Part, ToolPart } from "@/lib/message";
 import { toast } from "@/lib/toasts";
 import { splitName } from "@/lib/tool-words";
 import { count, thousands } from "@/lib/words";
@@ -56,7 +55,7 @@ function asMessage(it: MessageBody): Message {
   return {
     id: it.id,
     role: it.role,
-    metadata: it.metadata ?? null,
+    metadata: (it.metadata ?? null) as JsonObject | null,
     parts: it.parts as unknown as Part[],
   };
 }

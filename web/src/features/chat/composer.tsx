@@ -1,6 +1,6 @@
 import { ArrowUp, FileText, Paperclip, Square, X } from "lucide-react";
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { AttachmentBody } from "@/api/pending";
+import type { AttachmentBody } from "@/api/types";
 import { IconButton } from "@/components/button";
 import { Icon } from "@/components/icon";
 import { explain } from "@/components/notice";

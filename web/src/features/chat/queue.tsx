@@ -1,8 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Clock, X } from "lucide-react";
 import { api } from "@/api/client";
-import type { QueuedBody } from "@/api/pending";
 import { keys } from "@/api/queries";
+import type { QueuedBody } from "@/api/types";
 import { IconButton } from "@/components/button";
 import { Icon } from "@/components/icon";
 import { explain } from "@/components/notice";

@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { hearEvents } from "@/api/events";
-import type { ChatDetailsBody } from "@/api/pending";
 import { chatQuery, keys } from "@/api/queries";
 import { followRun } from "@/api/run-stream";
+import type { ChatDetailsBody } from "@/api/types";
 import { LiveAnswer } from "./live";
 
 export interface ChatView {

@@ -1,11 +1,11 @@
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { Ellipsis, Pencil, Pin, PinOff, Trash2 } from "lucide-react";
+import { Ellipsis, Pencil, Trash2 } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Virtualizer } from "virtua";
 import { api } from "@/api/client";
-import type { ChatBody, ChatStatus } from "@/api/pending";
 import { chatsQuery, keys } from "@/api/queries";
+import type { ChatBody, ChatStatus } from "@/api/types";
 import { IconButton } from "@/components/button";
 import { Confirm } from "@/components/dialog";
 import { Menu, MenuItem, MenuLine } from "@/components/menu";
@@ -23,7 +23,6 @@ const STATUS: Record<
   idle: null,
   running: { shape: "busy", word: "Writing", ink: "text-faint" },
   waiting: { shape: "wait", word: "Asks you", ink: "font-medium text-warning" },
-  failed: { shape: "fail", word: "Failed", ink: "text-danger" },
 };
 
 type Item = { kind: "title"; title: string } | { kind: "chat"; chat: ChatBody };
@@ -117,7 +116,7 @@ function ChatRow({
   const client = useQueryClient();
   const [renaming, setRenaming] = useState(false);
   const status = STATUS[chat.status];
-  const change = async (body: { title?: string; pinned?: boolean }) => {
+  const change = async (body: { title?: string }) => {
     try {
       await api.patch("/api/v1/chats/{chat}", { path: { chat: chat.id }, body });
       await client.invalidateQueries({ queryKey: keys.chats });
@@ -178,12 +177,6 @@ function ChatRow({
         >
           <MenuItem icon={Pencil} keys="F2" onSelect={() => setRenaming(true)}>
             Rename
-          </MenuItem>
-          <MenuItem
-            icon={chat.pinned ? PinOff : Pin}
-            onSelect={() => change({ pinned: !chat.pinned })}
-          >
-            {chat.pinned ? "Unpin" : "Pin"}
           </MenuItem>
           <MenuLine />
           <MenuItem icon={Trash2} danger onSelect={onRemove}>

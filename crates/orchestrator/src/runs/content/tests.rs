@@ -1,7 +1,7 @@
 use agent::{Conversation, HistoryItem, RunEvent, UserPart};
 use serde_json::json;
 
-use super::{Kept, MessagePart, bounded, fit, title_of};
+use super::{Kept, MessagePart, bounded, check_parts, fit, title_of, user_part};
 
 fn text(text: &str) -> MessagePart {
     MessagePart::Text {
@@ -93,4 +93,20 @@ fn the_oldest_messages_go_until_the_rest_fits_and_the_last_one_stays() {
     let all = agent::estimate_conversation(&Conversation::new(String::new(), &items, "p", "m"));
     assert_eq!(fitted(all), 0);
     assert_eq!(fitted(all - 1), 1);
+}
+
+#[test]
+fn a_text_file_is_read_by_the_model_and_one_that_is_none_is_refused() {
+    let file = |media_type: &str, data: &str| MessagePart::File {
+        media_type: media_type.to_owned(),
+        url: format!("data:{media_type};base64,{data}"),
+        filename: Some("notes.txt".to_owned()),
+    };
+    let good = file("text/plain", "Z3LDvG4=");
+    check_parts(std::slice::from_ref(&good), 1_000).unwrap();
+    let text = "The file `notes.txt`:\n\ngrün".to_owned();
+    assert_eq!(user_part(good), Some(UserPart::Text(text)));
+    let no_text = check_parts(&[file("text/csv", "/////w==")], 1_000);
+    let message = no_text.unwrap_err().to_string();
+    assert!(message.contains("no text in UTF-8"), "{message}");
 }
