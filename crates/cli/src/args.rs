@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod chats;
 pub(crate) mod decisions;
 pub(crate) mod models;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use clap::{
 };
 use domain::{EnvName, HeaderName, HostPort, PrincipalName, ServerSlug, ToolRule};
 
+use self::chats::{ChatsCommand, MemoriesCommand};
 use self::decisions::{
     AllowTools, ApprovalsCommand, GrantsCommand, PolicyCommand, ReviewArgs, ToolChangesWord,
 };
@@ -68,6 +70,12 @@ pub(crate) enum Command {
     /// Rules about many tools at once
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Chats, and the tools of each
+    #[command(subcommand)]
+    Chats(ChatsCommand),
+    /// What all chats are told
+    #[command(subcommand)]
+    Memories(MemoriesCommand),
     /// Where models are asked
     #[command(subcommand)]
     Providers(ProvidersCommand),

@@ -2,9 +2,11 @@
 
 pub(crate) mod approvals;
 pub(crate) mod audit;
+pub(crate) mod chats;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod image;
+pub(crate) mod memories;
 pub(crate) mod models;
 pub(crate) mod open;
 pub(crate) mod policy;

@@ -118,6 +118,12 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Some(Command::Call { words }) => {
             commands::block_on(commands::tools::call(&finder(), &words, json))
         }
+        Some(Command::Chats(command)) => {
+            commands::block_on(commands::chats::run(&finder(), command, json))
+        }
+        Some(Command::Memories(command)) => {
+            commands::block_on(commands::memories::run(&finder(), command, json))
+        }
         Some(Command::Providers(command)) => {
             commands::block_on(commands::providers::run(&finder(), command, json))
         }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod bed;
+mod chats;
 mod connect;
 mod decisions;
 mod gateway;
