@@ -8,6 +8,7 @@ import { Menu, MenuItem } from "@/components/menu";
 import { ErrorNote, Notice } from "@/components/notice";
 import { Tile } from "@/components/tile";
 import { hostName } from "@/components/tool-card";
+import { plainly } from "@/lib/hostile";
 import { useShortcut } from "@/lib/keys";
 import { type JsonObject, parseObject } from "@/lib/schema-form";
 import type { Claims } from "@/lib/tool-words";
@@ -97,7 +98,7 @@ export function ApprovalCard(props: ApprovalCardProps) {
         <h3 className="min-w-0 flex-1 text-md font-semibold [overflow-wrap:anywhere]">
           Let {server} run “{tool}”?
         </h3>
-        <code className="text-xs text-faint max-sm:hidden">{toolName}</code>
+        <code className="text-xs text-faint max-sm:hidden">{plainly(toolName)}</code>
       </header>
       {asker && <p className="-mt-1 px-3.5 pb-2.5 text-muted">{asker}</p>}
       <ul className="grid gap-[7px] px-3.5 pb-3">

@@ -1,4 +1,5 @@
 import { Quoted } from "@/components/wall";
+import { plainly } from "@/lib/hostile";
 import type { Json } from "@/lib/schema-form";
 import { humanName } from "@/lib/words";
 
@@ -18,7 +19,7 @@ export function Arguments({ value, mono = true }: { value: Json | undefined; mon
     <dl className="grid grid-cols-[minmax(72px,max-content)_1fr] gap-x-4 gap-y-1">
       {entries.map(([name, it]) => (
         <div key={name} className="contents">
-          <dt className="max-w-40 text-faint [overflow-wrap:anywhere]" title={name}>
+          <dt className="max-w-40 text-faint [overflow-wrap:anywhere]" title={plainly(name)}>
             {humanName(name)}
           </dt>
           <dd className="min-w-0">

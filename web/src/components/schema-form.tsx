@@ -1,6 +1,7 @@
 import { Checkbox, Field, Input, Select, Textarea } from "@/components/field";
 import { Segmented } from "@/components/segmented";
 import { QuotedLine } from "@/components/wall";
+import { plainly } from "@/lib/hostile";
 import type { FieldValue, FormField, FormValues } from "@/lib/schema-form";
 import { humanName } from "@/lib/words";
 
@@ -86,7 +87,7 @@ function Control({
     case "boolean":
       return (
         <Segmented
-          label={it.title}
+          label={plainly(it.title)}
           className="self-start"
           value={value === null ? "unset" : value ? "yes" : "no"}
           onChange={(next) => onChange(next === "unset" ? null : next === "yes")}
@@ -103,7 +104,7 @@ function Control({
           <option value="">{it.required ? "Choose…" : "Leave out"}</option>
           {it.choices.map((choice, i) => (
             <option key={choice.label} value={String(i)}>
-              {choice.label}
+              {plainly(choice.label)}
             </option>
           ))}
         </Select>
@@ -115,7 +116,7 @@ function Control({
           {it.choices.map((choice, i) => (
             <Checkbox
               key={choice.label}
-              label={choice.label}
+              label={<QuotedLine text={choice.label} max={120} />}
               checked={chosen.includes(i)}
               onCheckedChange={(on) =>
                 onChange(

@@ -17,6 +17,7 @@ import { Dot } from "@/components/status";
 import { Tile } from "@/components/tile";
 import { QuotedLine, Wall } from "@/components/wall";
 import { cx } from "@/lib/classes";
+import { plainly } from "@/lib/hostile";
 import type { Json } from "@/lib/schema-form";
 import { duration } from "@/lib/words";
 
@@ -118,7 +119,7 @@ export function ToolCard(props: ToolCardProps) {
         <div className="divide-y divide-border border-t border-border">
           <div className="px-3.5 py-3">
             <p className="mb-1.5 text-xs text-faint">
-              Sent to <code className="text-xs">{toolName}</code>
+              Sent to <code className="text-xs">{plainly(toolName)}</code>
             </p>
             <Arguments value={args} />
           </div>

@@ -64,3 +64,7 @@ test("counts, lists and names", () => {
     "GH",
   ]);
 });
+
+test("what hides in a name is named", () => {
+  expect(humanName("read\u202e_file")).toBe("Read‹U+202E› file");
+});

@@ -1,5 +1,7 @@
 // Numbers, times and sizes in words, the same everywhere.
 
+import { plainly } from "@/lib/hostile";
+
 const number = new Intl.NumberFormat("en");
 
 /** Returns `1 tool`, `2 tools`, `1,204 tools`. */
@@ -114,7 +116,7 @@ export function humanName(name: string): string {
     .filter(Boolean)
     .join(" ")
     .toLowerCase();
-  return words ? sentence(words) : name;
+  return plainly(words ? sentence(words) : name);
 }
 
 /** Returns up to two letters that stand for a name. */

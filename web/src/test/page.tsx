@@ -33,13 +33,18 @@ export function standIn() {
   return server;
 }
 
+/** From now on the program is in another state. */
+export function become(server: ReturnType<typeof setupServer>, state: DemoState): void {
+  server.use(...handlers(state));
+}
+
 /** Shows the page at `path`, as it is in one of the demo's states. */
 export function open(
   server: ReturnType<typeof setupServer>,
   path: string,
   state: DemoState = "full",
 ) {
-  server.use(...handlers(state));
+  become(server, state);
   const client = makeQueryClient();
   client.setDefaultOptions({ queries: { ...client.getDefaultOptions().queries, retry: false } });
   const router = makeRouter(client);
