@@ -10,4 +10,5 @@ mod installs;
 mod journeys;
 mod models;
 mod prison;
+mod runs;
 mod servers;
