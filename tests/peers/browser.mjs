@@ -31,7 +31,7 @@ const ARGS = [
   "--font-render-hinting=none",
 ];
 /** What a browser says of each answer with an error, which the page itself shows to the person. */
-const EXPECTED = /^Failed to load resource: the server responded with a status of|net::ERR_CONNECTION_REFUSED|net::ERR_CONNECTION_RESET|net::ERR_EMPTY_RESPONSE|WebSocket connection to .* failed/;
+const EXPECTED = /^Failed to load resource: the server responded with a status of|net::ERR_CONNECTION_REFUSED|net::ERR_CONNECTION_RESET|net::ERR_EMPTY_RESPONSE|net::ERR_INCOMPLETE_CHUNKED_ENCODING|WebSocket connection to .* failed/;
 
 const modules = process.env.ARCHESTRA_PEERS_MODULES;
 if (!modules) {

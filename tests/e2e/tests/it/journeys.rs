@@ -1,6 +1,7 @@
 //! What people do in the browser, from the door on.
 
 mod approvals;
+mod chats;
 mod door;
 mod hostile;
 mod keyboard;

@@ -147,8 +147,11 @@ function Who({ message, models }: { message: Message; models: readonly Model[] }
   const provider = message.metadata?.provider;
   const name = message.metadata?.model;
   if (typeof name !== "string") return null;
-  const model = models.find((it) => it.name === name && it.provider === provider);
-  const isLocal = model?.local ?? false;
+  // The answer has its provider's title, a model its identifier; where several have a model of this
+  // name, it is on this machine only if all of them are.
+  const same = models.filter((it) => it.name === name);
+  const [model] = same;
+  const isLocal = same.length > 0 && same.every((it) => it.local);
   return (
     <p className="flex items-center gap-[7px] text-xs text-faint">
       <Icon of={isLocal ? Laptop : Cloud} size="sm" />
