@@ -88,6 +88,7 @@ function GrantRow({ grant }: { grant: Grant }) {
   };
   return (
     <Row
+      className="offscreen-row"
       lead={<Tile name={title ?? "?"} />}
       title={
         <>

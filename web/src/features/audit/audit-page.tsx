@@ -230,7 +230,7 @@ function Event({ event }: { event: AuditEvent }) {
   const now = useNow(60_000);
   const end = ending(event);
   return (
-    <div role="listitem">
+    <div role="listitem" className="offscreen-row">
       <button
         type="button"
         aria-expanded={open}

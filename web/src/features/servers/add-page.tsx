@@ -117,7 +117,8 @@ function Again({ slug }: { slug: string }) {
 function ByPackage({ given }: { given: string | undefined }) {
   const [text, setText] = useState(given ?? "");
   const [result, setResult] = useState<Read | null>(() => (given ? read(given) : null));
-  const [draft] = result?.drafts ?? [];
+  const [written] = result?.drafts ?? [];
+  const draft = written && withItsFolder(written);
   const refused = result?.refused[0];
   return (
     <>
@@ -162,6 +163,22 @@ function ByPackage({ given }: { given: string | undefined }) {
       {draft && <Review key={text} draft={draft} onClose={() => setResult(null)} />}
     </>
   );
+}
+
+const INSIDE = "/shared";
+
+/** A suggested server that works on a folder asks for one: without it, it ends at once. */
+function withItsFolder(draft: Draft): Draft {
+  const { source } = draft;
+  if (source.kind !== "package" || draft.args.length || draft.folders.length) return draft;
+  const name = `${source.registry}:${source.name}`;
+  const wants = SUGGESTIONS.some((it) => it.package === name && it.reach === "folder");
+  if (!wants) return draft;
+  return {
+    ...draft,
+    args: [INSIDE],
+    folders: [{ host: "", inside: INSIDE, write: false, on: true }],
+  };
 }
 
 function Suggestions({ onChoose }: { onChoose: (name: string) => void }) {

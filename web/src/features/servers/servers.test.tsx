@@ -72,6 +72,23 @@ test("a wrong host keeps the server from being added", async () => {
   expect(dialog.getByRole("button", { name: "Add Time" }).hasAttribute("disabled")).toBe(true);
 });
 
+test("a suggested server that works on a folder cannot be added without one", async () => {
+  const { user } = open(server, "/servers/add");
+  await user.click(await screen.findByRole("button", { name: "Review Files" }));
+  const dialog = within(await screen.findByRole("dialog"));
+  const add = dialog.getByRole("button", { name: "Add Filesystem" });
+  expect(add.hasAttribute("disabled")).toBe(true);
+  await user.click(dialog.getByLabelText("Folder on this machine"));
+  await user.paste("/home/me/notes");
+  await user.click(add);
+  await expect.poll(() => asked.length).toBe(1);
+  const body = JSON.parse(asked[0]?.replace(/^[^{]*/, "") ?? "{}");
+  expect(body).toMatchObject({
+    args: ["/shared"],
+    folders: [{ host: "/home/me/notes", inside: "/shared", access: "read_only" }],
+  });
+});
+
 test("a pasted configuration lists its servers, and hidden characters in names are seen", async () => {
   const { user } = open(server, "/servers/add?way=paste");
   const field = await screen.findByLabelText("Configuration");

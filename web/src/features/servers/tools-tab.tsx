@@ -148,7 +148,7 @@ function ToolList({
             ? [LOOKS[look], "text-warning"]
             : EFFECTS[it.pinned?.setting ?? "ask"];
           return (
-            <li key={it.name}>
+            <li key={it.name} className="offscreen-row">
               <Link
                 to="/servers/$server"
                 params={{ server: server.slug }}
