@@ -14,7 +14,7 @@ use clap::{
 };
 use domain::{EnvName, HeaderName, HostPort, PrincipalName, ServerSlug, ToolRule};
 
-use self::chats::{ChatsCommand, MemoriesCommand};
+use self::chats::{ChatArgs, ChatsCommand, MemoriesCommand};
 use self::decisions::{
     AllowTools, ApprovalsCommand, GrantsCommand, PolicyCommand, ReviewArgs, ToolChangesWord,
 };
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     /// Rules about many tools at once
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Say something in a chat, and print the answer
+    Chat(ChatArgs),
     /// Chats, and the tools of each
     #[command(subcommand)]
     Chats(ChatsCommand),

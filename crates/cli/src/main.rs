@@ -118,6 +118,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Some(Command::Call { words }) => {
             commands::block_on(commands::tools::call(&finder(), &words, json))
         }
+        Some(Command::Chat(args)) => commands::block_on(commands::chat::run(&finder(), args, json)),
         Some(Command::Chats(command)) => {
             commands::block_on(commands::chats::run(&finder(), command, json))
         }

@@ -34,6 +34,21 @@ pub(crate) enum ChatsCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// What to say
+    pub(crate) text: String,
+    /// The chat to say it in; without it, a new one
+    #[arg(long = "in", value_name = "CHAT")]
+    pub(crate) chat: Option<String>,
+    /// The model to ask from now on; `archestra models list` shows them
+    #[arg(long, requires = "provider")]
+    pub(crate) model: Option<String>,
+    /// The identifier of its provider
+    #[arg(long, requires = "model")]
+    pub(crate) provider: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ChatToolsArgs {
     /// Its identifier
     pub(crate) chat: String,

@@ -299,6 +299,24 @@ fn the_ai_sdk_reads_a_run_of_each_scenario() {
         .map(|(name, run)| Recording::new(name, stream(&program, &run)))
         .collect();
     check_read(&recordings);
+
+    let model = ["--provider", &provider, "--model", "scenario:echo"];
+    let said = program.cli(&[&["chat", "said at the command line"], &model[..]].concat());
+    let printed = String::from_utf8_lossy(&said.stdout);
+    assert_eq!(printed.trim(), "said at the command line");
+    let failed = program.cli(&[
+        "chat",
+        "x",
+        "--provider",
+        &provider,
+        "--model",
+        "scenario:error",
+    ]);
+    assert!(!failed.status.success());
+    let answer = program.json(&[&["chat", "as JSON"], &model[..]].concat());
+    assert_eq!(answer["state"], "complete");
+    let texts = answer["answer"]["parts"].as_array().unwrap();
+    assert!(texts.iter().any(|it| it["text"] == "as JSON"), "{answer}");
     assert!(program.stop());
 }
 
