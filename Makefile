@@ -1,9 +1,9 @@
 # Each is a thin layer over `cargo xtask`; `cargo xtask` alone lists all there is.
 # What comes after it: make run ARGS="--release -- --port 4000", make test ARGS="fmt tests"
 
-.PHONY: run test bench
+.PHONY: run test bench bench-ui
 
-run test bench: | toolchain
+run test bench bench-ui: | toolchain
 	@cargo xtask $@ $(ARGS)
 
 # The two things that `cargo xtask` cannot bring, since it is built by them.

@@ -5,6 +5,7 @@
 use crate::{
     cache::Cache,
     command::{cargo, command, run},
+    packages, peers,
     program::{self, Profile},
 };
 
@@ -23,5 +24,22 @@ pub(crate) fn bench(cache: &Cache, names: &[&str]) -> anyhow::Result<()> {
         .arg(&programs.bridge)
         .arg(examples.join("line_latency"))
         .args(names);
+    run(cache.tell(&mut bench))
+}
+
+/// Prints the table of the UI's budgets.
+pub(crate) fn bench_ui(cache: &Cache) -> anyhow::Result<()> {
+    for needs in [packages::RUN, packages::PEERS, packages::TEST] {
+        packages::ensure(needs)?;
+    }
+    let programs = program::build(cache, Profile::Release)?;
+    let peers = peers::prepare(cache)?;
+    let mut build = cargo();
+    build.args(["build", "--locked", "--release", "-p", "e2e"]);
+    run(cache.tell(build.args(["--example", "bench_ui"])))?;
+    let mut bench = command(cache.target_dir().join("release/examples/bench_ui"));
+    bench
+        .envs(peers.env())
+        .env("CARGO_BIN_EXE_archestra", programs.archestra);
     run(cache.tell(&mut bench))
 }

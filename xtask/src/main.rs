@@ -55,6 +55,7 @@ usage: cargo xtask <command>
                              deny, tests, doc, e2e
   bench [TABLE...]           measure, all or some: sizes, line, start, memory, stdio, hop, lists,
                              first, connect
+  bench-ui                   measure the UI in Chromium
   screens [WORD...]          walk the journeys, and take their pictures for `docs/screens`
   fixtures [--port N]        run the scripted model, to see the program without a real one
   install                    put a release build into `~/.local/bin`
@@ -85,6 +86,7 @@ fn dispatch(args: &[&str]) -> anyhow::Result<ExitCode> {
         "run" => run::run(&Cache::open()?, args),
         "test" => check::check(&Cache::open()?, args),
         "bench" => bench::bench(&Cache::open()?, args).map(|()| ExitCode::SUCCESS),
+        "bench-ui" => bench::bench_ui(&Cache::open()?).map(|()| ExitCode::SUCCESS),
         "screens" => screens::screens(&Cache::open()?, args).map(|()| ExitCode::SUCCESS),
         "fixtures" => fixtures::fixtures(&Cache::open()?, args),
         "install" => {

@@ -33,6 +33,7 @@ pub(crate) fn screens(cache: &Cache, words: &[&str]) -> anyhow::Result<()> {
     test.args(words)
         .envs(peers.env())
         .env("ARCHESTRA_SCREENS", dir)
+        .env("FONTCONFIG_FILE", root().join("tests/peers/fonts.conf"))
         .env("CARGO_BIN_EXE_archestra", program);
     run(cache.tell(&mut test))
 }
