@@ -1,5 +1,11 @@
 import type { Approval, Grant } from "@/api/types";
 
+/** Returns what a server is called that is in no list: the built-in one, or one that is gone. */
+export function serverName(slug: string | null | undefined): string {
+  if (!slug) return "A server that is gone";
+  return slug === "archestra" ? "Archestra" : slug;
+}
+
 const CLOSED: Record<Exclude<Approval["state"], "open">, string> = {
   approved: "Allowed",
   denied: "Denied",

@@ -15,7 +15,7 @@ import { Count, TabBar, tabClass } from "@/components/tabs";
 import { Tile } from "@/components/tile";
 import { useNow } from "@/lib/now";
 import { ago, count, humanName } from "@/lib/words";
-import { endWords } from "./approval-words";
+import { endWords, serverName } from "./approval-words";
 import { Grants } from "./grants";
 import { Request } from "./request";
 import { Rules } from "./rules";
@@ -146,7 +146,8 @@ function Past() {
 function PastRow({ approval }: { approval: Approval }) {
   const now = useNow(60_000);
   const { data: servers } = useQuery(serversQuery);
-  const title = servers?.find((it) => it.slug === approval.server)?.title ?? approval.server;
+  const title =
+    servers?.find((it) => it.slug === approval.server)?.title ?? serverName(approval.server);
   return (
     <Link
       to="/approvals/$approval"

@@ -85,6 +85,27 @@ test("a rule says which tools it means before it is added", async () => {
     .toEqual(['POST /api/v1/policy/rules {"effect":"deny","tool":"*_issue","server":"github"}']);
 });
 
+test("the built-in server is Archestra, and has no sandbox to tell of", async () => {
+  open(server, "/approvals/own");
+  const own = {
+    id: "own",
+    state: "open",
+    server: "archestra",
+    tool: "set_memory",
+    arguments: { name: "tone" },
+    why: "it asks",
+    pin: "p",
+    chat: "c1",
+    created_at_ms: 0,
+    scopes: ["once", "chat"],
+    definition: { title: "Remember" },
+  };
+  server.use(http.get("/api/v1/approvals/own", () => HttpResponse.json(own)));
+  const question = await card(/Archestra, Remember/);
+  expect(question.getByText("Let Archestra run “Remember”?")).toBeTruthy();
+  expect(question.queryByText(/network/)).toBeNull();
+});
+
 test("where nothing waits, that is said", async () => {
   open(server, "/approvals", "empty");
   expect(await screen.findByText("Nothing waits for you")).toBeTruthy();

@@ -16,7 +16,7 @@ import { found } from "@/lib/search";
 import { toast } from "@/lib/toasts";
 import { useAction } from "@/lib/use-action";
 import { ago, date, humanName } from "@/lib/words";
-import { scopeWords } from "./approval-words";
+import { scopeWords, serverName } from "./approval-words";
 
 const SEARCH_FROM = 8;
 
@@ -75,7 +75,7 @@ function GrantRow({ grant }: { grant: Grant }) {
   const client = useQueryClient();
   const { busy, error, run } = useAction();
   const { data: servers } = useQuery(serversQuery);
-  const title = servers?.find((it) => it.id === grant.server_id)?.title ?? grant.server;
+  const title = servers?.find((it) => it.id === grant.server_id)?.title ?? serverName(grant.server);
   const now = Date.now();
   const tool = humanName(grant.tool);
   const revoke = async () => {
@@ -89,11 +89,11 @@ function GrantRow({ grant }: { grant: Grant }) {
   return (
     <Row
       className="offscreen-row"
-      lead={<Tile name={title ?? "?"} />}
+      lead={<Tile name={title} />}
       title={
         <>
           <span className="min-w-0 [overflow-wrap:anywhere]">
-            {title ?? "A server that is gone"}: {tool}
+            {title}: {tool}
           </span>
           {!grant.is_active && <Badge>Over</Badge>}
         </>

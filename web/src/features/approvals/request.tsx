@@ -13,7 +13,7 @@ import { useNow } from "@/lib/now";
 import type { JsonObject } from "@/lib/schema-form";
 import { toolClaims, toolTitle } from "@/lib/tool-words";
 import { ago, moment, sentence } from "@/lib/words";
-import { endWords } from "./approval-words";
+import { endWords, serverName } from "./approval-words";
 import { useDecide } from "./use-decide";
 
 /** One request: the question while it is open, and what became of it after. */
@@ -45,8 +45,12 @@ export function Request({ id, takesFocus = false }: { id: string; takesFocus?: b
 function Open({ approval, takesFocus }: { approval: Approval; takesFocus: boolean }) {
   const decide = useDecide(approval);
   const { data: servers } = useQuery(serversQuery);
-  const { data: details } = useQuery(serverQuery(approval.server));
   const server = servers?.find((it) => it.slug === approval.server);
+  // The built-in server is in no list, and has no sandbox to tell of.
+  const { data: details } = useQuery({
+    ...serverQuery(approval.server),
+    enabled: server !== undefined,
+  });
   const hosts = details
     ? details.source.kind === "remote"
       ? [URL.canParse(details.source.url) ? new URL(details.source.url).host : details.source.url]
@@ -54,7 +58,7 @@ function Open({ approval, takesFocus }: { approval: Approval; takesFocus: boolea
     : null;
   return (
     <ApprovalCard
-      server={server?.title ?? approval.server}
+      server={server?.title ?? serverName(approval.server)}
       tool={toolTitle(approval.definition, approval.tool)}
       toolName={approval.tool}
       args={approval.arguments as JsonObject}

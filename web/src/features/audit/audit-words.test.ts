@@ -34,6 +34,9 @@ test("who did it is the app before the person in whose name it acts", () => {
 test("what it is about is a server, a tool, a host", () => {
   const detail = { target: "x:443" } as Record<string, unknown>;
   expect(aboutWords(event({ server_slug: "git", tool: "log", detail }))).toBe("git log · x:443");
+  expect(aboutWords(event({ detail: { tool: "delete_*", effect: "deny" } as never }))).toBe(
+    "delete_*",
+  );
   expect(aboutWords(event({}))).toBe("");
 });
 

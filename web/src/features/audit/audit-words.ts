@@ -92,9 +92,14 @@ export function whoWords({ client, chat, principal }: AuditEvent): string {
 /** Returns what it was about, in one line. */
 export function aboutWords(event: AuditEvent): string {
   const detail = (event.detail ?? {}) as Record<string, unknown>;
-  const about = [detail.target, detail.host, detail.name, detail.address].find(
-    (it): it is string => typeof it === "string",
-  );
+  const about = [
+    detail.target,
+    detail.host,
+    detail.name,
+    detail.tool,
+    detail.model,
+    detail.address,
+  ].find((it): it is string => typeof it === "string");
   const tool = event.tool ? ` ${event.tool}` : "";
   const server = event.server_slug ?? "";
   return [`${server}${tool}`.trim(), about].filter(Boolean).join(" · ");
