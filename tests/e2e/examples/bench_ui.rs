@@ -12,13 +12,15 @@
 use std::time::Duration;
 
 use e2e::{
-    Browser, Program, ProgramOptions, button, heading, role,
+    Browser, Program, ProgramOptions, button, css, heading, role,
     scripted_model::{Options, ScriptedModel},
     wait_for,
 };
 use serde_json::{Value, json};
 
 const MESSAGES: usize = 2_000;
+/// So many answers at the end are not one sentence.
+const RICH: usize = 40;
 const ROUNDS: usize = 9;
 const KEYS: usize = 120;
 const TURN_LIMIT: Duration = Duration::from_secs(60);
@@ -95,6 +97,7 @@ fn opening(browser: &mut Browser, chat: &str) {
     for _ in 0..ROUNDS {
         browser.goto("/servers");
         browser.see(heading("MCP servers"));
+        browser.see(css(&format!("nav a[href='{chat}']")));
         let act = format!("document.querySelector('nav a[href=\"{chat}\"]').click()");
         let there = "document.querySelector('[role=group][aria-label=Messages] article')";
         let script = UNTIL_SHOWN.replace("ACT", &act).replace("THERE", there);
@@ -150,9 +153,14 @@ fn typing(browser: &mut Browser, program: &Program, long: Option<&str>) {
 
 /// Makes a chat with many messages, as they come to be: one answer after the other.
 fn long_chat(program: &Program) -> String {
-    let chat = new_chat(program, "scenario:markdown");
+    let chat = new_chat(program, "scenario:text");
     let path = format!("/api/v1{chat}");
     for number in 0..MESSAGES / 2 {
+        // What is drawn first has headings, a list, a table and code.
+        if number == MESSAGES / 2 - RICH {
+            let body = json!({ "model": model(program, "scenario:markdown") });
+            program.api("PATCH", &path, &body);
+        }
         let text = json!({ "text": format!("Question {number}: what does it look like?") });
         program.api("POST", &format!("{path}/messages"), &text);
         wait_for("the answer is there", TURN_LIMIT, || {

@@ -248,6 +248,13 @@ impl Browser {
         self.ask("gone", json!({ "at": at.0 }));
     }
 
+    /// As [`gone`](Self::gone), for what takes longer than a person's patience with a page.
+    #[track_caller]
+    pub fn gone_within(&mut self, at: At, limit: Duration) {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        self.ask("gone", json!({ "at": at.0, "wait_ms": limit }));
+    }
+
     #[track_caller]
     pub fn count(&mut self, at: At) -> u64 {
         let count = self.ask("count", json!({ "at": at.0 }));

@@ -3,11 +3,14 @@
 use std::{fs, thread::JoinHandle, time::Duration};
 
 use e2e::{Browser, Client, Program, button, heading, link, role, text};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::servers::folder_for_servers;
 
 const CLIENT: &str = "claude-desktop";
+const INSTALL_LIMIT: Duration = Duration::from_secs(120);
+/// Until it is known what this machine has.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 /// A program with a folder that a server may write into, and somebody who wants it to.
 struct House {
@@ -20,15 +23,22 @@ impl House {
     fn new() -> Self {
         let program = Program::start();
         let folder = folder_for_servers(&program, "notes");
-        program.add_unreviewed(&[
-            "npm:@modelcontextprotocol/server-filesystem",
-            "--name",
-            "files",
-            "--folder",
-            &format!("{folder}:/data:rw"),
-            "--arg",
-            "/data",
-        ]);
+        let files = json!({
+            "slug": "files",
+            "title": "Files",
+            "source": {
+                "kind": "package",
+                "registry": "npm",
+                "name": "@modelcontextprotocol/server-filesystem",
+            },
+            "args": ["/data"],
+            "folders": [{ "host": folder, "inside": "/data", "access": "read_write" }],
+        });
+        program.api("POST", "/api/v1/servers", &files);
+        e2e::wait_for("its tools are known", INSTALL_LIMIT, || {
+            let shown = program.api("GET", "/api/v1/servers/files", &Value::Null);
+            (shown["tools"].as_u64() > Some(0)).then_some(())
+        });
         let token = program.token(CLIENT, &[]);
         Self {
             program,
@@ -59,6 +69,7 @@ fn a_clients_call_is_allowed_denied_and_allowed_for_good_in_the_page() {
         return;
     };
     browser.see(text("Every tool server runs in a sandbox of its own"));
+    browser.gone_within(text("Looking for Podman"), LOOK_LIMIT);
     browser.look("home");
 
     // Wherever one is, it is said; the question stands on a page of its own.

@@ -78,6 +78,7 @@ fn from_nothing_to_an_answer_with_a_sandboxed_tool_and_a_memory() {
     };
     browser.goto("/");
     browser.see(button("Model: "));
+    browser.gone_within(text("Looking for Podman"), ANSWER_LIMIT);
     browser.look("welcome");
     browser.click(link("Add your first server"));
     browser.click(button("Review Time"));

@@ -1,5 +1,7 @@
 //! Getting in, being thrown out, and a program that goes and comes back.
 
+use std::time::Duration;
+
 use e2e::{Browser, Program, button, heading, role, text};
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ fn a_link_opens_the_page_once_and_is_in_no_address() {
     browser.see(role("navigation", "Main"));
     browser.see(composer());
     assert!(!browser.address().contains("login"));
+    browser.gone_within(text("Looking for Podman"), Duration::from_secs(60));
     browser.look("home-empty");
     // It goes on being in, in another tab as well.
     browser.reload();
