@@ -68,3 +68,24 @@ fn on_a_phone_the_sidebar_is_a_drawer() {
     browser.gone(role("navigation", "Main"));
     browser.is_content();
 }
+
+#[test]
+fn each_section_of_the_settings_is_there() {
+    let program = Program::start();
+    let Some(mut browser) = Browser::signed_in(&program) else {
+        return;
+    };
+    program.token("editor", &[]);
+    for (section, title) in [
+        ("general", "General"),
+        ("models", "Models"),
+        ("clients", "Connected apps"),
+        ("about", "About"),
+    ] {
+        browser.goto(&format!("/settings/{section}"));
+        browser.see(heading(title));
+        browser.gone(css("main .skeleton"));
+        browser.look(&format!("settings-{section}"));
+    }
+    browser.is_content();
+}
