@@ -38,7 +38,7 @@ use crate::{
 
 pub(crate) use crate::serve::{
     browser::open as open_browser,
-    parts::{environment, found_model_servers, image as image_of, without_server},
+    parts::{found_model_servers, image as image_of, image_recipe, without_server},
 };
 
 /// The name of the token by which the command line gets in.

@@ -38,7 +38,7 @@ impl Orchestrator {
     /// Looks at what the program needs and says how it is, with the models of a principal.
     pub async fn doctor(&self, by: &PrincipalName) -> Result<Vec<Finding>, Error> {
         let mut findings = self.podman().await;
-        findings.push(self.image().await);
+        findings.push(self.image_finding().await);
         findings.push(self.bridge());
         findings.push(self.space());
         findings.extend(self.certificates());
@@ -101,14 +101,17 @@ impl Orchestrator {
         findings
     }
 
-    async fn image(&self) -> Finding {
+    async fn image_finding(&self) -> Finding {
         let image = &self.shared.settings.image;
         match self.shared.sandbox.image_exists(image).await {
             Ok(true) => ok("image", format!("`{image}` is there")),
             Ok(false) => problem(
                 "image",
                 format!("`{image}` is not there"),
-                Some("run `archestra image build`".to_owned()),
+                match self.shared.settings.image_recipe {
+                    Some(_) => Some("run `archestra image build`".to_owned()),
+                    None => Some(format!("run `podman pull {image}`")),
+                },
             ),
             Err(err) => problem("image", sandbox_error(&err), None),
         }

@@ -44,6 +44,7 @@ mod doctor;
 mod egress_door;
 mod error;
 mod events;
+mod image;
 mod install;
 mod logs;
 mod memories;
@@ -81,6 +82,7 @@ pub use crate::doctor::{Finding, FindingLevel};
 pub use crate::egress_door::egress_for;
 pub use crate::error::Error;
 pub use crate::events::{Delivery, Event, EventBus, EventPosition, EventSubscription, Published};
+pub use crate::image::{ImageDetails, ImageState};
 pub use crate::logs::{LogLine, LogStream};
 pub use crate::memories::{MEMORY_NAME_CHARS_MAX, MEMORY_VALUE_BYTES_MAX};
 pub use crate::policy::{
@@ -153,6 +155,7 @@ pub(crate) struct Shared {
     /// For each [`Reach`].
     pub(crate) http_clients: [OnceLock<reqwest::Client>; 3],
     pub(crate) listings: Listings,
+    pub(crate) making_image: image::Making,
     pub(crate) gateway: OnceLock<Gateway>,
     /// One change of the rows at a time: each begins from what the one before has left.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -258,6 +261,7 @@ impl Shared {
             http,
             http_clients: [const { OnceLock::new() }; 3],
             listings: Listings::default(),
+            making_image: image::Making::default(),
             gateway: OnceLock::new(),
             changing: tokio::sync::Mutex::default(),
             syncing: tokio::sync::Mutex::default(),

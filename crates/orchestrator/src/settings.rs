@@ -9,6 +9,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The image that servers run in.
     pub image: String,
+    /// How it is made here; `None` for one that comes from elsewhere.
+    pub image_recipe: Option<sandbox::image::ImageSettings>,
     /// SHA-256 of the bridge, in hexadecimal digits.
     pub bridge_hash: String,
     pub registries: Registries,
@@ -85,6 +87,7 @@ impl Settings {
         Self {
             data_dir,
             image,
+            image_recipe: None,
             bridge_hash,
             registries: Registries::default(),
             ca_bundle: None,

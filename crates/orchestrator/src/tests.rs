@@ -7,6 +7,7 @@ pub(crate) mod bridge;
 mod built_in;
 mod chats;
 mod decisions;
+mod image;
 mod installs;
 mod news;
 mod runs;

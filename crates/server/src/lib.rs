@@ -42,6 +42,7 @@ mod events_socket;
 mod extract;
 mod gate;
 mod grants;
+mod image;
 mod listen;
 mod mcp_endpoint;
 mod memories;
@@ -224,6 +225,7 @@ fn people_routes() -> OpenApiRouter<App> {
         .merge(audit::router())
         .merge(events_socket::router())
         .merge(system::router())
+        .merge(image::router())
 }
 
 /// For whoever has a token.

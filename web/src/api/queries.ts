@@ -22,6 +22,7 @@ export const keys = {
   audit: ["audit"] as const,
   status: ["status"] as const,
   doctor: ["doctor"] as const,
+  image: ["image"] as const,
   whoami: ["whoami"] as const,
 };
 
@@ -51,6 +52,15 @@ export const doctorQuery = queryOptions({
   queryFn: ({ signal }) => api.get("/api/v1/doctor", { signal }),
   staleTime: 60_000,
   refetchOnWindowFocus: false,
+});
+
+const IMAGE_LOOK_MS = 1000;
+
+/** The image that servers run in; asked for again and again while it is being made. */
+export const imageQuery = queryOptions({
+  queryKey: keys.image,
+  queryFn: ({ signal }) => api.get("/api/v1/image", { signal }),
+  refetchInterval: ({ state }) => (state.data?.state === "making" ? IMAGE_LOOK_MS : false),
 });
 
 export const serversQuery = queryOptions({

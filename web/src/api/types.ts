@@ -21,6 +21,7 @@ export type Token = Schemas["TokenBody"];
 export type AuditEvent = Schemas["AuditEventBody"];
 export type SystemStatus = Schemas["SystemStatusBody"];
 export type Finding = Schemas["FindingBody"];
+export type BaseImage = Schemas["ImageBody"];
 export type EventsFrame = Schemas["EventsFrame"];
 export type ServerEvent = Schemas["EventBody"];
 export type Approval = Schemas["ApprovalBody"];

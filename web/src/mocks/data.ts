@@ -3,6 +3,7 @@
 import type {
   Approval,
   AuditEvent,
+  BaseImage,
   ChatBody,
   ChatDetailsBody,
   Finding,
@@ -924,6 +925,18 @@ export const findings: Finding[] = [
   },
   { check: "registries", level: "ok", message: "npm and PyPI can be reached", fix: null },
 ];
+
+/** The image that servers run in, before it was made. */
+export const image: BaseImage = {
+  reference: "localhost/archestra-base:1",
+  state: "missing",
+  can_be_made: true,
+  began_at: null,
+  step: null,
+  line: null,
+  reason: null,
+  fix: null,
+};
 
 /** Of a machine on which Archestra runs for the first time. */
 export const bareFindings: Finding[] = [

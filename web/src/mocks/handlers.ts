@@ -11,6 +11,7 @@ const problem = (status: number, code: string, message: string, hint?: string) =
   HttpResponse.json({ code, message, hint: hint ?? null }, { status });
 
 export function handlers(state: DemoState) {
+  let image = data.image;
   const empty = state === "empty" || state === "bare";
   const servers = empty ? [] : data.servers;
   const find = (slug: unknown) => servers.find((it) => it.slug === slug);
@@ -50,6 +51,11 @@ export function handlers(state: DemoState) {
     http.get("/api/v1/doctor", () =>
       HttpResponse.json({ findings: state === "bare" ? data.bareFindings : data.findings }),
     ),
+    http.get("/api/v1/image", () => HttpResponse.json(image)),
+    http.post("/api/v1/image", () => {
+      image = { ...data.image, state: "making", began_at: Date.now(), step: "Unpack packages" };
+      return HttpResponse.json(image, { status: 202 });
+    }),
     http.get("/api/v1/servers", () => HttpResponse.json({ servers: servers.map(data.listed) })),
     http.post("/api/v1/servers", async ({ request }) => {
       const body = (await request.json()) as { slug?: string; source: { name?: string } };

@@ -7,17 +7,14 @@ use std::{
 use anyhow::Context as _;
 use sandbox::{
     Sandbox as _,
-    image::{
-        ImageProgress, ImageSettings, base_image_reference, base_image_tar, build_base_image,
-        recipe_environment,
-    },
+    image::{ImageProgress, base_image_reference, base_image_tar, build_base_image},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Config, Inputs},
     output,
-    serve::{environment, without_server},
+    serve::{image_recipe, without_server},
 };
 
 /// Lines of the recipe's tools are shown at most so often; they are many.
@@ -78,10 +75,7 @@ async fn make(config: &Config, inputs: &Inputs, force: bool) -> anyhow::Result<s
     {
         return Err(err).with_context(|| format!("cannot remove `{}`", tar.display()));
     }
-    let settings = ImageSettings {
-        cache_dir: config.cache_dir.clone(),
-        env: recipe_environment(environment(inputs)),
-    };
+    let settings = image_recipe(config, inputs);
     let last_line = Mutex::new(None::<Instant>);
     let progress = |progress: ImageProgress<'_>| match progress {
         ImageProgress::Step(step) => output::note(format!("image: {step}")),

@@ -16,7 +16,10 @@ use async_trait::async_trait;
 use domain::{Clock, InstanceId};
 use egress::{CaBundle, EgressSettings, ProxySettings, Resolver, SystemResolver, find_ca_bundle};
 use orchestrator::{Directory, Parts, Registries, Settings, egress_for};
-use sandbox::{EgressFor, Podman, PodmanSettings, image::base_image_reference};
+use sandbox::{
+    EgressFor, Podman, PodmanSettings,
+    image::{ImageSettings, base_image_reference, recipe_environment},
+};
 use server::{ServerSettings, WebFile};
 use store::{AuditQueue, DataDir, Store};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -86,7 +89,7 @@ pub(super) async fn parts(
     let named_bundle = ca_bundle.as_ref().filter(|it| it.named_by.is_some());
     let named_bundle = named_bundle.map(|it| it.path.clone());
     Ok(Parts {
-        settings: settings(config, data.path(), ca_bundle),
+        settings: settings(config, inputs, data.path(), ca_bundle),
         store,
         audit,
         vault,
@@ -117,6 +120,14 @@ pub(crate) fn without_server(
     Podman::new(settings, instance, nowhere, tasks, shutdown)
 }
 
+/// Returns how the image is made that no registry has.
+pub(crate) fn image_recipe(config: &Config, inputs: &Inputs) -> ImageSettings {
+    ImageSettings {
+        cache_dir: config.cache_dir.clone(),
+        env: recipe_environment(environment(inputs)),
+    }
+}
+
 /// Returns the image that servers run in.
 pub(crate) fn image(config: &Config) -> String {
     config
@@ -141,7 +152,12 @@ pub(super) fn server_settings(
     })
 }
 
-fn settings(config: &Config, data_dir: &Path, ca_bundle: Option<CaBundle>) -> Settings {
+fn settings(
+    config: &Config,
+    inputs: &Inputs,
+    data_dir: &Path,
+    ca_bundle: Option<CaBundle>,
+) -> Settings {
     Settings {
         registries: Registries {
             npm: config.registry_npm.clone(),
@@ -164,6 +180,10 @@ fn settings(config: &Config, data_dir: &Path, ca_bundle: Option<CaBundle>) -> Se
         model_servers: model_servers(config),
         model_servers_timeout: MODEL_SERVERS_TIMEOUT,
         demo_model: config.models_demo.clone(),
+        image_recipe: config
+            .sandbox_image
+            .is_none()
+            .then(|| image_recipe(config, inputs)),
         ..Settings::new(
             data_dir.to_owned(),
             image(config),

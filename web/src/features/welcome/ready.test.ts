@@ -22,6 +22,7 @@ test("a sandbox is missing where one of its parts is, with the command that mend
     words: "image is problem",
     fix: "run `archestra image build`",
     command: "archestra image build",
+    check: "image",
   });
   expect(sandboxPart([finding("podman", "ok"), finding("space", "warning")])).toEqual({
     state: "ready",

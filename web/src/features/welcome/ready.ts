@@ -5,8 +5,14 @@ import type { Finding, ModelList, Provider, Server } from "@/api/types";
 export type Part =
   | { state: "looking" }
   | { state: "ready"; words: string; note?: string | undefined }
-  /** `command`: what mends it, to be run in a terminal. */
-  | { state: "missing"; words: string; fix: string | null; command: string | null };
+  /** `command`: what mends it, to be run in a terminal. `check`: what was looked at. */
+  | {
+      state: "missing";
+      words: string;
+      fix: string | null;
+      command: string | null;
+      check?: string;
+    };
 
 /** What has to be well before a server can run in a sandbox. */
 const NEEDED = ["podman", "image", "bridge"];
@@ -17,7 +23,7 @@ export function sandboxPart(findings: readonly Finding[] | undefined): Part {
   const bad = findings.find((it) => NEEDED.includes(it.check) && it.level === "problem");
   if (bad) {
     const fix = bad.fix ?? null;
-    return { state: "missing", words: bad.message, fix, command: commandOf(fix) };
+    return { state: "missing", words: bad.message, fix, command: commandOf(fix), check: bad.check };
   }
   const podman = findings.find((it) => it.check === "podman" && it.level === "ok");
   const warning = findings.find((it) => it.level === "warning" && it.check !== "servers");

@@ -2,6 +2,8 @@
 import { screen, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { expect, test } from "vitest";
+import type { BaseImage } from "@/api/types";
+import { image as missing } from "@/mocks/data";
 import { asked, open, standIn } from "@/test/page";
 
 const server = standIn();
@@ -25,14 +27,45 @@ test("an empty program says what is missing, with one button for each thing", as
     ),
   );
   const page = await main();
-  expect(await page.findByText("archestra image build")).toBeTruthy();
-  expect(page.getByRole("button", { name: "Look again" })).toBeTruthy();
+  expect(await page.findByRole("button", { name: "Make the base image" })).toBeTruthy();
   expect(page.getByRole("link", { name: "Set one up" })).toBeTruthy();
   expect(page.getByRole("link", { name: "Add a server" }).getAttribute("href")).toBe(
     "/servers/add",
   );
   await user.click(page.getByRole("button", { name: "Look for models" }));
   await expect.poll(() => asked).toEqual(["POST /api/v1/providers/discover"]);
+});
+
+test("the base image is made by a button, with what is being done, and tried again where it failed", async () => {
+  const { user } = open(server, "/", "empty");
+  let image: BaseImage = { ...missing };
+  let isThere = false;
+  server.use(
+    http.get("/api/v1/doctor", () =>
+      HttpResponse.json({
+        findings: [
+          { check: "podman", level: "ok", message: "Podman runs", fix: null },
+          isThere
+            ? { check: "image", level: "ok", message: "`archestra-base` is there", fix: null }
+            : { check: "image", level: "problem", message: "it is not there", fix: null },
+        ],
+      }),
+    ),
+    http.get("/api/v1/image", () => HttpResponse.json(image)),
+    http.post("/api/v1/image", () => {
+      image = { ...missing, state: "making", began_at: Date.now(), step: "unpack packages" };
+      return HttpResponse.json(image, { status: 202 });
+    }),
+  );
+  const page = await main();
+  await user.click(await page.findByRole("button", { name: "Make the base image" }));
+  expect(await page.findByRole("progressbar", { name: "Unpack packages" })).toBeTruthy();
+  image = { ...missing, state: "failed", reason: "the disk is full", fix: "make room" };
+  await user.click(await page.findByRole("button", { name: "Try again" }));
+  expect(asked).toEqual(["POST /api/v1/image", "POST /api/v1/image"]);
+  isThere = true;
+  image = { ...missing, state: "ready" };
+  expect(await page.findByText("Podman runs.")).toBeTruthy();
 });
 
 test("three servers without keys lead to their review, and three questions to the message", async () => {

@@ -1,11 +1,12 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Check, Folder, GlobeOff, type LucideIcon, Plug, TriangleAlert } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { api } from "@/api/client";
 import {
   chatsQuery,
   doctorQuery,
+  imageQuery,
   keys,
   modelsQuery,
   providersQuery,
@@ -13,22 +14,24 @@ import {
   serversQuery,
   whoamiQuery,
 } from "@/api/queries";
-import type { Server } from "@/api/types";
+import type { BaseImage as BaseImageBody, Server } from "@/api/types";
 import { Button } from "@/components/button";
 import { Card, Row } from "@/components/card";
 import { CodeLine } from "@/components/code";
 import { Icon } from "@/components/icon";
 import { Mark } from "@/components/mark";
 import { ErrorNote } from "@/components/notice";
-import { Bar } from "@/components/progress";
+import { Bar, Progress } from "@/components/progress";
 import { Said } from "@/components/said";
 import { Dot } from "@/components/status";
 import { Tile } from "@/components/tile";
+import { SeenText } from "@/components/wall";
 import { cx } from "@/lib/classes";
 import { stateWords } from "@/lib/server-words";
+import { useNow } from "@/lib/now";
 import { SUGGESTIONS, type Suggestion } from "@/lib/suggested-servers";
 import { useAction } from "@/lib/use-action";
-import { count, humanName, sentence } from "@/lib/words";
+import { count, duration, humanName, sentence } from "@/lib/words";
 import { greeting, isOf, modelPart, type Part, QUESTIONS, sandboxPart } from "./ready";
 
 const LOOK_AGAIN_MS = 10_000;
@@ -149,6 +152,7 @@ function Sandbox({
       </div>
     );
   }
+  if (part.state === "missing" && part.check === "image") return <BaseImage part={part} />;
   return (
     <Line
       part={part.state}
@@ -163,6 +167,71 @@ function Sandbox({
     >
       <PartWords part={part} looking="Looking for Podman and the base image" />
     </Line>
+  );
+}
+
+/** The image that servers run in is not there: how it is made, and how far it is. */
+function BaseImage({ part }: { part: Part }) {
+  const client = useQueryClient();
+  const { data: image, error } = useQuery(imageQuery);
+  const { busy, error: refused, run } = useAction();
+  const state = image?.state;
+  useEffect(() => {
+    if (state === "ready") void client.invalidateQueries({ queryKey: keys.doctor });
+  }, [state, client]);
+  const build = () =>
+    run("Starting", async () => {
+      client.setQueryData(keys.image, await api.post("/api/v1/image"));
+    });
+  const failure = error ?? refused;
+  return (
+    <Line
+      part={state === "making" || state === "ready" ? "looking" : part.state}
+      title="A sandbox"
+      actions={
+        image?.can_be_made &&
+        (state === "missing" || state === "failed") && (
+          <Button look="primary" busy={busy} onClick={build}>
+            {state === "failed" ? "Try again" : "Make the base image"}
+          </Button>
+        )
+      }
+    >
+      {failure ? (
+        <ErrorNote error={failure} />
+      ) : image?.state === "making" ? (
+        <Making image={image} />
+      ) : image?.state === "failed" ? (
+        <>
+          The base image could not be made. <Said text={sentence(image.reason ?? "")} />.{" "}
+          {image.fix && (
+            <>
+              <Said text={sentence(image.fix)} />.
+            </>
+          )}
+        </>
+      ) : image?.can_be_made ? (
+        "Servers run in an image that is made once, from packages of Debian, npm and PyPI. It takes a few minutes."
+      ) : (
+        <PartWords part={part} looking="Looking for the base image" />
+      )}
+    </Line>
+  );
+}
+
+function Making({ image }: { image: BaseImageBody }) {
+  const now = useNow(1000);
+  return (
+    <div className="max-w-[28rem]">
+      <Progress
+        label={image.step ? sentence(image.step) : "Making the base image"}
+        note={image.began_at ? duration(Math.max(0, now - image.began_at)) : null}
+        value={null}
+      />
+      <p className="mt-1.5 min-h-4 truncate font-mono text-xs text-faint">
+        {image.line && <SeenText text={image.line} />}
+      </p>
+    </div>
   );
 }
 
@@ -324,12 +393,12 @@ function TryRow({
         )
       }
     >
-      {server && <Progress server={server} />}
+      {server && <Installing server={server} />}
     </Row>
   );
 }
 
-function Progress({ server }: { server: Server }) {
+function Installing({ server }: { server: Server }) {
   const installing = server.status.state === "installing";
   const { data } = useQuery({ ...serverQuery(server.slug), enabled: installing });
   const steps = data?.install?.steps ?? [];
