@@ -47,6 +47,7 @@ async fn an_image_is_made_once_and_who_asked_for_it_is_in_the_audit() {
     assert_eq!(again.state, ImageState::Ready);
     let filter = AuditFilter {
         kind: Some("image.build".to_owned()),
+        limit: 10,
         ..AuditFilter::default()
     };
     let rows = house.orchestrator.audit(&filter).await.unwrap();

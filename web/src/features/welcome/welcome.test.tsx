@@ -3,10 +3,19 @@ import { screen, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { expect, test } from "vitest";
 import type { BaseImage } from "@/api/types";
-import { image as missing } from "@/mocks/data";
 import { asked, open, standIn } from "@/test/page";
 
 const server = standIn();
+const missing: BaseImage = {
+  reference: "localhost/archestra-base:1",
+  state: "missing",
+  can_be_made: true,
+  began_at: null,
+  step: null,
+  line: null,
+  reason: null,
+  fix: null,
+};
 const main = async () => within(await screen.findByRole("main"));
 
 test("an empty program says what is missing, with one button for each thing", async () => {
