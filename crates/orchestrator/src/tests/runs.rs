@@ -2,6 +2,7 @@
 
 mod answers;
 mod bed;
+mod built_in;
 mod calls;
 mod lines;
 mod readers;

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-const LONG: Duration = Duration::from_secs(30);
+pub(super) const LONG: Duration = Duration::from_secs(30);
 /// The name of the model that a test scripts.
 pub(super) const MODEL: &str = "scripted";
 
@@ -69,12 +69,16 @@ impl Bed {
     }
 
     pub(super) async fn begin_chat(&self) -> ChatId {
+        self.begin_chat_with(ToolsDefault::All).await
+    }
+
+    pub(super) async fn begin_chat_with(&self, tools_default: ToolsDefault) -> ChatId {
         let new = NewChat {
             id: id(),
             principal: me().principal.clone(),
             title: "New chat".to_owned(),
             title_is_auto: true,
-            tools_default: ToolsDefault::All,
+            tools_default,
             provider: Some(self.provider),
             model: Some(MODEL.to_owned()),
         };
@@ -132,6 +136,11 @@ impl Bed {
     pub(super) async fn ask(&self, text: &str) -> Vec<RunEvent> {
         let run = self.send(text).await.run.unwrap().id;
         self.end_of(run).await
+    }
+
+    /// Sends a message and returns the text of its answer.
+    pub(super) async fn ask_text(&self, question: &str) -> String {
+        text(&self.ask(question).await)
     }
 
     /// Reads a run to its end.
