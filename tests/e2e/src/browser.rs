@@ -333,7 +333,8 @@ impl Browser {
     }
 
     fn picture(&mut self, name: &str, width: u32, theme: &str) {
-        let Some(dir) = std::env::var_os(PICTURES).map(PathBuf::from) else {
+        let dir = std::env::var_os(PICTURES).filter(|it| !it.is_empty());
+        let Some(dir) = dir.map(PathBuf::from) else {
             return;
         };
         let size = match width {
