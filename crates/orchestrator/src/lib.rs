@@ -60,6 +60,7 @@ mod runs;
 mod servers;
 mod settings;
 mod status;
+mod usage;
 mod wants;
 
 use std::sync::{Arc, OnceLock, atomic::AtomicU64};
@@ -101,6 +102,7 @@ pub use crate::runs::{
 pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
+pub use crate::usage::ServerUsage;
 use crate::{
     install::Installer, news::News, providers::Listings, reconciler::Statuses, wants::Wants,
 };

@@ -8,8 +8,8 @@ use domain::{DesiredSandbox, InstanceId, MountSource, SandboxKey};
 use tokio::sync::watch;
 
 use crate::{
-    BackendFacts, EnforcedLimits, Observed, ObservedState, Sandbox, SandboxError, VolumeInfo,
-    line::Line,
+    BackendFacts, EnforcedLimits, Observed, ObservedState, Sandbox, SandboxError, Usage,
+    VolumeInfo, line::Line,
 };
 
 /// A sandbox that runs nothing, for tests of what is built on top.
@@ -323,6 +323,18 @@ impl Sandbox for FakeSandbox {
 
     async fn logs(&self, _key: &SandboxKey) -> Result<Vec<String>, SandboxError> {
         Ok(Vec::new())
+    }
+
+    async fn usage(&self, key: &SandboxKey) -> Result<Option<Usage>, SandboxError> {
+        let label = self.label(key);
+        let machine = self.machine.borrow();
+        let running = machine.sandboxes.get(&label);
+        let running = running.filter(|it| it.observed.state == ObservedState::Running);
+        Ok(running.map(|_| Usage {
+            memory_bytes: Some(8 << 20),
+            cpu_ns: Some(1_000_000),
+            pids: Some(2),
+        }))
     }
 
     async fn create_volume(

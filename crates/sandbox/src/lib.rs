@@ -103,6 +103,11 @@ pub trait Sandbox: Send + Sync + fmt::Debug {
     /// bound: what the bridge says of itself. Empty when there is no sandbox.
     async fn logs(&self, key: &SandboxKey) -> Result<Vec<String>, SandboxError>;
 
+    /// Tells what the sandbox takes now; `None` when nothing runs in it.
+    ///
+    /// Cancel safe: it changes nothing.
+    async fn usage(&self, key: &SandboxKey) -> Result<Option<Usage>, SandboxError>;
+
     /// Makes sure that the volume is there. `install-<id>` is what an installation calls its own.
     ///
     /// Returns whether the host holds it to `size_bytes_max`; where it cannot, somebody has to
@@ -151,6 +156,16 @@ pub enum ObservedState {
         code: Option<i32>,
         out_of_memory: bool,
     },
+}
+
+/// What a sandbox takes, as far as its host measures it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub memory_bytes: Option<u64>,
+    /// The processor time since its start, of all processors together, in nanoseconds.
+    pub cpu_ns: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
 }
 
 /// A volume of this instance.

@@ -28,7 +28,7 @@ use self::{
     service::Service,
 };
 use crate::{
-    BackendFacts, Observed, Sandbox, SandboxError, VolumeInfo,
+    BackendFacts, Observed, Sandbox, SandboxError, Usage, VolumeInfo,
     line::{Authorize, EgressHandler, Line, Listener},
 };
 
@@ -266,6 +266,10 @@ impl Sandbox for Podman {
 
     async fn logs(&self, key: &SandboxKey) -> Result<Vec<String>, SandboxError> {
         self.log_of(key).await
+    }
+
+    async fn usage(&self, key: &SandboxKey) -> Result<Option<Usage>, SandboxError> {
+        self.usage_of(key).await
     }
 
     async fn create_volume(

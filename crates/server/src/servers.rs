@@ -31,6 +31,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(disable_server))
         .routes(routes!(allow_host, disallow_host))
         .routes(routes!(get_server_logs))
+        .routes(routes!(get_server_usage))
 }
 
 /// All servers, in the order of their slugs.
@@ -316,6 +317,42 @@ async fn get_server_logs(
     Ok(Json(LogsBody {
         after: lines.last().map_or(query.after, |it| it.number),
         lines: lines.into_iter().map(LogLineBody::from).collect(),
+    }))
+}
+
+/// What a server takes of this machine, with all of its sandboxes together.
+#[derive(Serialize, ToSchema)]
+struct UsageBody {
+    /// In milliseconds since 1970.
+    at_ms: u64,
+    /// How many sandboxes of it run; each has the limits for itself.
+    sandboxes: usize,
+    /// Null where the host does not measure it.
+    memory_bytes: Option<u64>,
+    /// Processor time since their start in nanoseconds. Two answers say how much it is now.
+    cpu_ns: Option<u64>,
+    /// Processes and threads.
+    pids: Option<u64>,
+}
+
+/// Get what a server takes of this machine now
+#[utoipa::path(
+    get, path = "/api/v1/servers/{server}/usage", operation_id = "get_server_usage",
+    tag = "servers",
+    params(("server" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = UsageBody), (status = "default", body = ApiError)),
+)]
+async fn get_server_usage(
+    State(app): State<App>,
+    ApiPath(server): ApiPath<String>,
+) -> Result<Json<UsageBody>, ApiError> {
+    let taken = app.orchestrator.server_usage(&server).await?;
+    Ok(Json(UsageBody {
+        at_ms: taken.at.unix_ms,
+        sandboxes: taken.sandboxes,
+        memory_bytes: taken.usage.memory_bytes,
+        cpu_ns: taken.usage.cpu_ns,
+        pids: taken.usage.pids,
     }))
 }
 

@@ -23,6 +23,7 @@ export const keys = {
   status: ["status"] as const,
   doctor: ["doctor"] as const,
   image: ["image"] as const,
+  usage: (slug: string) => ["usage", slug] as const,
   whoami: ["whoami"] as const,
 };
 
@@ -53,6 +54,17 @@ export const doctorQuery = queryOptions({
   staleTime: 60_000,
   refetchOnWindowFocus: false,
 });
+
+const USAGE_MS = 2000;
+
+/** What a server takes of this machine, again and again while somebody looks. */
+export const usageQuery = (slug: string) =>
+  queryOptions({
+    queryKey: keys.usage(slug),
+    queryFn: ({ signal }) =>
+      api.get("/api/v1/servers/{server}/usage", { signal, path: { server: slug } }),
+    refetchInterval: USAGE_MS,
+  });
 
 const IMAGE_LOOK_MS = 1000;
 

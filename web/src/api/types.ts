@@ -22,6 +22,7 @@ export type AuditEvent = Schemas["AuditEventBody"];
 export type SystemStatus = Schemas["SystemStatusBody"];
 export type Finding = Schemas["FindingBody"];
 export type BaseImage = Schemas["ImageBody"];
+export type Usage = Schemas["UsageBody"];
 export type EventsFrame = Schemas["EventsFrame"];
 export type ServerEvent = Schemas["EventBody"];
 export type Approval = Schemas["ApprovalBody"];

@@ -83,6 +83,17 @@ export function handlers(state: DemoState) {
       "/api/v1/servers/:server/egress/:host",
       () => new HttpResponse(null, { status: 204 }),
     ),
+    http.get("/api/v1/servers/:server/usage", ({ params }) => {
+      const runs = find(params.server)?.status.state === "running";
+      const at_ms = Date.now();
+      return HttpResponse.json({
+        at_ms,
+        sandboxes: runs ? 1 : 0,
+        memory_bytes: runs ? 94_371_840 : null,
+        cpu_ns: runs ? at_ms * 120_000 : null,
+        pids: runs ? 11 : null,
+      });
+    }),
     http.get("/api/v1/servers/:server/logs", async ({ request }) => {
       const query = new URL(request.url).searchParams;
       const after = Number(query.get("after") ?? 0);

@@ -103,6 +103,14 @@ impl Statuses {
         of_server.map(|(_, status)| status.clone()).collect()
     }
 
+    /// Returns those of one server that run.
+    pub(crate) fn running_of(&self, id: ServerId) -> Vec<SandboxKey> {
+        let all = self.by_key.borrow();
+        let of_server = all.1.iter().filter(|(key, _)| key.server() == Some(id));
+        let running = of_server.filter(|(_, it)| matches!(it, SandboxStatus::Running));
+        running.map(|(key, _)| key.clone()).collect()
+    }
+
     /// Waits until `key` runs, has failed, or is wanted by nothing that could be made. What the round
     /// before the call has seen does not count: the sandbox may be on its way out.
     ///

@@ -304,6 +304,10 @@ impl Sandbox for Machine {
         self.fake.logs(key).await
     }
 
+    async fn usage(&self, key: &SandboxKey) -> Result<Option<sandbox::Usage>, SandboxError> {
+        self.fake.usage(key).await
+    }
+
     async fn create_volume(&self, name: &str, max: Option<u64>) -> Result<bool, SandboxError> {
         self.fake.create_volume(name, max).await
     }

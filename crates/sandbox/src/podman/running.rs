@@ -21,7 +21,7 @@ use super::{
     service::hard_limits,
     storage, told,
 };
-use crate::{Observed, ObservedState, Sandbox as _, SandboxError, line::Listener};
+use crate::{Observed, ObservedState, Sandbox as _, SandboxError, Usage, line::Listener};
 
 /// How long a bridge may take to say how it is.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,6 +64,35 @@ struct Listed {
     state: String,
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
+}
+
+/// As Podman measures containers; `Error` beside it is an object that says nothing.
+#[derive(Debug, Deserialize)]
+struct StatsReport {
+    #[serde(rename = "Stats")]
+    stats: Option<Vec<Stats>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Stats {
+    #[serde(rename = "CPUNano")]
+    cpu_nano: Option<u64>,
+    mem_usage: Option<u64>,
+    #[serde(rename = "PIDs")]
+    pids: Option<u64>,
+}
+
+impl Stats {
+    /// Nothing that runs takes nothing: a zero stands for what is not measured.
+    fn usage(&self) -> Usage {
+        let measured = |value: Option<u64>| value.filter(|it| *it != 0);
+        Usage {
+            memory_bytes: measured(self.mem_usage),
+            cpu_ns: measured(self.cpu_nano),
+            pids: measured(self.pids),
+        }
+    }
 }
 
 impl Container {
@@ -291,6 +320,26 @@ impl Podman {
             return Err(SandboxError::failed("look at the sandbox", err));
         }
         Ok(Some(container))
+    }
+
+    /// Asks Podman what the container takes. What Podman refuses to measure here, as without root
+    /// on cgroups version 1, is not known.
+    pub(super) async fn usage_of(&self, key: &SandboxKey) -> Result<Option<Usage>, SandboxError> {
+        let api = self.service.api().await?;
+        let container = self.inspect(&api, key).await?;
+        let Some(container) = container.filter(|it| is_alive(&it.state.status)) else {
+            return Ok(None);
+        };
+        let call = Call::new(Method::GET, "/containers/stats")
+            .query(&[("containers", &container.id), ("stream", "false")]);
+        match api.call_for::<StatsReport>(call).await {
+            Ok(report) => {
+                let stats = report.stats.unwrap_or_default();
+                Ok(Some(stats.first().map(Stats::usage).unwrap_or_default()))
+            }
+            Err(ApiError::Refused { .. }) => Ok(Some(Usage::default())),
+            Err(err) => Err(told("ask what the sandbox takes", err)),
+        }
     }
 
     /// Removes the container, stopping it if it runs. Fine when there is none.

@@ -31,6 +31,7 @@ macro_rules! suite_on {
             volumes_are_made_and_removed_once,
             an_image_that_is_missing_is_named,
             a_volume_that_is_missing_is_named,
+            what_a_sandbox_takes_is_told_while_it_runs,
         );
     };
     ($with:path: $($name:ident,)*) => {
@@ -207,4 +208,23 @@ pub(crate) async fn a_volume_that_is_missing_is_named(it: &Subject) {
     );
     assert_eq!(it.ours.list().await.unwrap(), []);
     assert_eq!(it.ours.list_volumes().await.unwrap(), []);
+}
+
+pub(crate) async fn what_a_sandbox_takes_is_told_while_it_runs(it: &Subject) {
+    assert_eq!(it.ours.usage(&key(1)).await.unwrap(), None);
+    let desired = desired(&it.image, Vec::new());
+    it.ours.ensure_running(&key(1), &desired).await.unwrap();
+    let usage = it.ours.usage(&key(1)).await.unwrap();
+    let usage = usage.expect("it runs");
+    // Where the host measures nothing, it says so.
+    let facts = it.ours.facts().await.unwrap();
+    if facts.limits.memory {
+        let memory = usage.memory_bytes.expect("what is limited is measured");
+        assert!(0 < memory && memory < desired.spec.limits.memory_bytes_max);
+        assert!(0 < usage.pids.unwrap());
+        assert!(0 < usage.cpu_ns.unwrap());
+    }
+    assert_eq!(it.theirs.usage(&key(1)).await.unwrap(), None);
+    it.ours.ensure_stopped(&key(1)).await.unwrap();
+    assert_eq!(it.ours.usage(&key(1)).await.unwrap(), None);
 }

@@ -1,14 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
-import { auditOnceQuery } from "@/api/queries";
-import type { ServerDetails } from "@/api/types";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { auditOnceQuery, usageQuery } from "@/api/queries";
+import type { ServerDetails, Usage } from "@/api/types";
 import { Button } from "@/components/button";
 import { Card } from "@/components/card";
 import { Notice } from "@/components/notice";
 import { Bar } from "@/components/progress";
 import { bytes, count, duration, grouped } from "@/lib/words";
-import { callFigures } from "./reach";
+import { busyCores, callFigures } from "./reach";
 
 const CALLS_MAX = 100;
 
@@ -21,6 +21,7 @@ export function LimitsTab({ server }: { server: ServerDetails }) {
     refetchInterval: 15_000,
   });
   const figures = callFigures(events ?? []);
+  const taken = useTaken(server.slug, !isRemote);
   const lastCalls = figures
     ? `Last ${count(figures.calls, "call")}${figures.failed ? `, ${grouped(figures.failed)} failed` : ""}`
     : "No call yet";
@@ -65,13 +66,28 @@ export function LimitsTab({ server }: { server: ServerDetails }) {
         />
         {!isRemote && (
           <>
-            <Limit name="Memory" most={bytes(limits.memory_bytes_max)} used={null} />
+            <Limit
+              name="Memory"
+              note={taken.note}
+              used={taken.of(taken.memory, limits.memory_bytes_max)}
+              figure={taken.memory === null ? undefined : bytes(taken.memory)}
+              most={bytes(limits.memory_bytes_max)}
+            />
             <Limit
               name="Processor"
+              note={taken.note}
+              used={taken.of(taken.cores, limits.cpu_millis_max / 1000)}
+              figure={taken.cores === null ? undefined : `${Math.round(taken.cores * 100)} %`}
+              detail={taken.cores === null ? undefined : "Of one core"}
               most={count(limits.cpu_millis_max / 1000, "core")}
-              used={null}
             />
-            <Limit name="Processes and threads" most={grouped(limits.pids_max)} used={null} />
+            <Limit
+              name="Processes and threads"
+              note={taken.note}
+              used={taken.of(taken.pids, limits.pids_max)}
+              figure={taken.pids === null ? undefined : grouped(taken.pids)}
+              most={grouped(limits.pids_max)}
+            />
             <Limit
               name="Space for temporary files"
               note="In memory, gone when it stops"
@@ -96,6 +112,36 @@ export function LimitsTab({ server }: { server: ServerDetails }) {
   );
 }
 
+/** What the server takes now, as far as the host measures it. */
+function useTaken(slug: string, enabled: boolean) {
+  const { data } = useQuery({ ...usageQuery(slug), enabled });
+  const last = useRef<Usage | null>(null);
+  const [before, setBefore] = useState<Usage | null>(null);
+  useEffect(() => {
+    if (!data || data === last.current) return;
+    setBefore(last.current);
+    last.current = data;
+  }, [data]);
+  const runs = data?.sandboxes ?? 0;
+  return {
+    memory: (runs && data?.memory_bytes) || null,
+    cores: runs ? busyCores(before, data) : null,
+    pids: (runs && data?.pids) || null,
+    note: !data
+      ? undefined
+      : runs === 0
+        ? "It is not running"
+        : data.memory_bytes == null
+          ? "This host does not measure it"
+          : runs > 1
+            ? `Now, in ${count(runs, "sandbox", "sandboxes")}`
+            : "Now",
+    /** Each sandbox has the limit for itself. */
+    of: (value: number | null, most: number) =>
+      value === null ? null : value / (most * Math.max(1, runs)),
+  };
+}
+
 function Limit({
   name,
   note,
@@ -105,10 +151,10 @@ function Limit({
   most,
 }: {
   name: string;
-  note?: string;
+  note?: string | undefined;
   /** Of the limit, from 0 to 1; null where it is not measured. */
   used: number | null;
-  figure?: string;
+  figure?: string | undefined;
   detail?: ReactNode;
   most?: string;
 }) {

@@ -1,6 +1,6 @@
 // Which hosts a server may reach, and which it has asked for, from the audit.
 
-import type { AuditEvent } from "@/api/types";
+import type { AuditEvent, Usage } from "@/api/types";
 
 export interface Reached {
   host: string;
@@ -69,4 +69,13 @@ export function callFigures(events: readonly AuditEvent[]): CallFigures | null {
     slowestMs: times.at(-1) ?? 0,
     largestBytes: Math.max(...calls.map((it) => it.response_bytes ?? 0)),
   };
+}
+
+/** Returns how many processors were busy between two answers; null where that is not known. */
+export function busyCores(before: Usage | null, now: Usage | undefined): number | null {
+  if (!before || !now || before.cpu_ns === null || now.cpu_ns === null) return null;
+  if (before.cpu_ns === undefined || now.cpu_ns === undefined) return null;
+  const [took, passed] = [now.cpu_ns - before.cpu_ns, now.at_ms - before.at_ms];
+  // A sandbox that began anew begins at nothing.
+  return passed > 0 && took >= 0 && before.sandboxes === now.sandboxes ? took / 1e6 / passed : null;
 }
