@@ -97,9 +97,8 @@ async fn an_install_is_told_step_by_step() {
             failed,
         ]
     );
-    let is_installing = all.iter().any(|it| it.starts_with("server installing"));
-    assert!(is_installing, "{all:#?}");
-    // Whoever looks at how the server stands may have seen the end before it was told.
+    // How the server stands is told as it is when somebody looks: that it installs may be over by
+    // then, and its end may be seen before the install's own event.
     let stands = |it: &str| it.starts_with("server install_failed");
     let mut told = all;
     if !told.iter().any(|it| stands(it)) {
