@@ -33,7 +33,9 @@ impl Cache {
         let target_dir = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(it) => command::root().join(it),
             None => {
-                let lock = fs::read(command::root().join("Cargo.lock"))?;
+                let lock_path = command::root().join("Cargo.lock");
+                let lock = fs::read(&lock_path)
+                    .with_context(|| format!("cannot read `{}`", lock_path.display()))?;
                 let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
                 let version = command::output(command::command(rustc).arg("-vV"))?;
                 keyed_dir(&dir, "target", &[&lock, version.as_bytes()])?

@@ -26,7 +26,10 @@ pub(crate) fn cargo() -> Command {
 
 /// Returns the top of the checkout.
 pub(crate) fn root() -> PathBuf {
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Of two checkouts that share a target directory, `cargo run` names the one it was called in;
+    // what was compiled in is the one that was built last.
+    let ours = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     ours.parent()
         .expect("xtask is a folder of the checkout")
         .to_owned()

@@ -20,8 +20,8 @@ const FILE_BYTES_MAX: u64 = 4 << 10;
 pub struct DataDir {
     path: PathBuf,
     instance: InstanceId,
-    // Invariant: locked. The lock goes with the descriptor, so also with the process.
-    lock: File,
+    // Invariant: locked. The lock goes with the last descriptor, so also with the process.
+    pub(crate) lock: File,
 }
 
 /// Who holds a data directory, as far as its lock file tells.
@@ -112,6 +112,14 @@ impl DataDir {
             file.write_all(text.as_bytes())
         };
         write().map_err(file_error("write", &self.path.join("lock")))
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // A child process that is just being started has a copy of the descriptor until it runs its
+        // program: what is closed here may stay locked for a moment, what is unlocked does not.
+        _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 

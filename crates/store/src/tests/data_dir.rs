@@ -34,6 +34,17 @@ fn a_second_one_is_refused_and_told_where_the_first_answers() {
     assert_eq!(DataDir::holder(data.path()).address, None);
 }
 
+#[test]
+fn a_copy_that_a_child_process_has_of_the_lock_keeps_nobody_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = DataDir::open(dir.path(), new_id()).unwrap();
+    // What a child process has between `fork` and `exec`.
+    let copy = data.lock.try_clone().unwrap();
+    drop(data);
+    DataDir::open(dir.path(), new_id()).unwrap();
+    drop(copy);
+}
+
 #[expect(clippy::disallowed_methods, reason = "the other process is the test")]
 #[test]
 fn another_process_that_holds_the_lock_keeps_us_out() {
