@@ -4,7 +4,8 @@ import { render, screen } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { expect, test } from "vitest";
 import { LogLine } from "@/components/log";
-import * as data from "@/mocks/data";
+import { approvals } from "@/mocks/data/approvals";
+import { servers } from "@/mocks/data/servers";
 import { open, standIn } from "@/test/page";
 
 const server = standIn();
@@ -80,7 +81,7 @@ test("in a log, and one line without an end does not fill the page", () => {
 
 test("in what somebody is asked", async () => {
   const approval = {
-    ...data.approvals[0],
+    ...approvals[0],
     id: "evil",
     definition,
     arguments: { [EVIL]: EVIL },
@@ -112,7 +113,7 @@ test("in the audit", async () => {
 test("in why a server does not run", async () => {
   open(server, "/servers/git");
   const failed = {
-    ...data.servers.find((it) => it.slug === "git"),
+    ...servers.find((it) => it.slug === "git"),
     status: { state: "failed", requests: 0, reason: EVIL },
   };
   server.use(http.get("/api/v1/servers/git", () => HttpResponse.json(failed)));

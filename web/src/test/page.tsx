@@ -6,7 +6,8 @@ import { setupServer } from "msw/node";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { makeQueryClient } from "@/api/query-client";
 import { TipProvider } from "@/components/tooltip";
-import { type DemoState, handlers } from "@/mocks/handlers";
+import { handlers } from "@/mocks/handlers";
+import type { DemoState } from "@/mocks/handlers/state";
 import { makeRouter } from "@/routes/router";
 
 /** What was asked of the program, for instance `DELETE /api/v1/grants/g1`, with the body behind it. */
