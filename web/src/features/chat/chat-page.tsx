@@ -43,7 +43,7 @@ export function ChatPage({ id }: { id: string }) {
         <ErrorNote
           title="This chat could not be opened."
           error={chat.error}
-          fix={{ label: "Try again", run: chat.again }}
+          fix={{ label: "Try again", run: () => void chat.refresh() }}
         />
       </PageBody>
     );
@@ -61,8 +61,7 @@ function asMessage(it: MessageBody): Message {
 }
 
 function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
-  const { details, live, running, waiting, gap } = chat;
-  const client = useQueryClient();
+  const { details, live, running, waiting, gap, refresh } = chat;
   const navigate = useNavigate();
   const wide = useIsWide();
   const [panel, setPanel] = useState<boolean | null>(null);
@@ -76,7 +75,6 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
       [...older, ...(details?.messages ?? [])].map((it) => ({ body: it, message: asMessage(it) })),
     [older, details?.messages],
   );
-  const refresh = () => client.invalidateQueries({ queryKey: keys.chat(id) });
 
   const act = async (run: () => Promise<unknown>) => {
     try {

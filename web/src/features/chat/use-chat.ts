@@ -9,7 +9,8 @@ import { LiveAnswer } from "./live";
 export interface ChatView {
   details: ChatDetailsBody | undefined;
   error: unknown;
-  again: () => void;
+  /** Asks for it anew, whatever is on its way. */
+  refresh: () => Promise<void>;
   /** The answer that is being written. */
   live: LiveAnswer | null;
   /** The connection of the answer is being made again. */
@@ -31,10 +32,12 @@ export function useChat(id: string): ChatView {
   const runId = run?.id;
   const message = run?.message;
 
-  const refresh = useCallback(
-    () => client.invalidateQueries({ queryKey: keys.chat(id) }),
-    [client, id],
-  );
+  const refresh = useCallback(async () => {
+    // An answer that is on its way may be from before what has happened, and a first one would be
+    // waited for instead of asking again.
+    await client.cancelQueries({ queryKey: keys.chat(id) });
+    await client.invalidateQueries({ queryKey: keys.chat(id) });
+  }, [client, id]);
 
   useEffect(
     () =>
@@ -83,7 +86,7 @@ export function useChat(id: string): ChatView {
   return {
     details: query.data,
     error: query.data ? null : query.error,
-    again: () => void query.refetch(),
+    refresh,
     live: shown,
     gap,
     running: run !== null && run.state === "running",
