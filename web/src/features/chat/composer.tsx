@@ -1,5 +1,13 @@
 import { ArrowUp, FileText, Paperclip, Square, X } from "lucide-react";
-import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import {
+  memo,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import type { AttachmentBody } from "@/api/types";
 import { IconButton } from "@/components/button";
 import { Icon } from "@/components/icon";
@@ -44,7 +52,10 @@ interface Props {
   suggestion?: { text: string; id: number } | null;
 }
 
-const ROWS_MAX_PX = 260;
+const HEIGHT_MAX_PX = 260;
+
+/** The browser makes a field as high as its text; where it does not, that is measured at each key. */
+const fitsItself = () => globalThis.CSS?.supports?.("field-sizing", "content") ?? false;
 
 /** Where messages are written. It has its state for itself, so that typing draws nothing else. */
 export function Composer(props: Props) {
@@ -66,7 +77,6 @@ export function Composer(props: Props) {
   const [busy, setBusy] = useState(false);
   const [stopping, setStopping] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
-  const picker = useRef<HTMLInputElement>(null);
   const key = useRef(draftKey);
 
   useEffect(() => {
@@ -89,9 +99,9 @@ export function Composer(props: Props) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: another text has another height
   useLayoutEffect(() => {
     const it = field.current;
-    if (!it) return;
+    if (!it || fitsItself()) return;
     it.style.height = "auto";
-    it.style.height = `${Math.min(ROWS_MAX_PX, it.scrollHeight)}px`;
+    it.style.height = `${Math.min(HEIGHT_MAX_PX, it.scrollHeight)}px`;
   }, [text]);
 
   const write = (next: string) => {
@@ -139,7 +149,7 @@ export function Composer(props: Props) {
       field.current?.focus();
     }
   };
-  const stop = async () => {
+  const stop = useCallback(async () => {
     setStopping(true);
     try {
       await onStop?.();
@@ -147,7 +157,7 @@ export function Composer(props: Props) {
       setStopping(false);
       toast.failed(explain(error).message);
     }
-  };
+  }, [onStop]);
   useShortcut("composer", () => field.current?.focus());
   useShortcut("stop", running && onStop ? () => void stop() : null);
 
@@ -185,7 +195,7 @@ export function Composer(props: Props) {
           rows={1}
           dir="auto"
           enterKeyHint="send"
-          className="thin-scroll block min-h-11 w-full resize-none bg-transparent px-3.5 pt-3 text-md outline-none max-md:text-base"
+          className="thin-scroll field-sizing-content block max-h-[260px] min-h-11 w-full resize-none bg-transparent px-3.5 pt-3 text-md outline-none max-md:text-base"
           value={text}
           onChange={(event) => write(event.target.value)}
           onPaste={(event) => {
@@ -207,65 +217,17 @@ export function Composer(props: Props) {
             }
           }}
         />
-        <div className="flex items-center gap-0.5 px-2 pt-1.5 pb-2 @max-[34rem]:gap-0">
-          <input
-            ref={picker}
-            type="file"
-            multiple
-            hidden
-            aria-label="Files"
-            onChange={(event) => {
-              void add([...(event.target.files ?? [])]);
-              event.target.value = "";
-            }}
-          />
-          <IconButton
-            icon={Paperclip}
-            label="Attach files"
-            onClick={() => picker.current?.click()}
-          />
-          {left}
-          <span className="flex-1" />
-          {right}
-          {running && onStop && (
-            <Tip text={stopping ? "It is being stopped" : "Stop"} keys={keysOf("stop")} side="top">
-              <button
-                type="button"
-                aria-label={stopping ? "It is being stopped" : "Stop"}
-                disabled={stopping}
-                className="ms-1 grid size-8 flex-none place-items-center rounded-[9px] bg-text text-surface disabled:opacity-50 max-md:size-10"
-                onClick={stop}
-              >
-                {stopping ? (
-                  <span className="dot dot-busy" />
-                ) : (
-                  <Icon of={Square} size="sm" className="fill-current" />
-                )}
-              </button>
-            </Tip>
-          )}
-          {(!running || canSend) && (
-            <Tip
-              text={blocked ?? (running ? "Send when this answer ends" : "Send")}
-              keys="Enter"
-              side="top"
-            >
-              <button
-                type="submit"
-                aria-label={running ? "Send when this answer ends" : "Send"}
-                aria-disabled={!canSend}
-                className={cx(
-                  "ms-1 grid size-8 flex-none place-items-center rounded-[9px] max-md:size-10",
-                  canSend
-                    ? "bg-accent text-on-accent hover:bg-accent-hover"
-                    : "bg-press text-faint",
-                )}
-              >
-                {busy ? <span className="dot dot-busy" /> : <Icon of={ArrowUp} />}
-              </button>
-            </Tip>
-          )}
-        </div>
+        <Controls
+          running={running}
+          canSend={canSend}
+          busy={busy}
+          stopping={stopping}
+          blocked={blocked ?? null}
+          left={left}
+          right={right}
+          onFiles={add}
+          onStop={onStop ? stop : null}
+        />
       </form>
       <p className="mt-2 text-center text-xs text-faint max-md:hidden">
         Models make mistakes. What servers return is shown behind a blue wall: read it as their
@@ -274,6 +236,86 @@ export function Composer(props: Props) {
     </div>
   );
 }
+
+/** What stands below the text. A letter more changes nothing of it. */
+const Controls = memo(function Controls({
+  running,
+  canSend,
+  busy,
+  stopping,
+  blocked,
+  left,
+  right,
+  onFiles,
+  onStop,
+}: {
+  running: boolean;
+  canSend: boolean;
+  busy: boolean;
+  stopping: boolean;
+  blocked: string | null;
+  left: ReactNode;
+  right: ReactNode;
+  onFiles: (files: readonly File[]) => Promise<void>;
+  onStop: (() => Promise<void>) | null;
+}) {
+  const picker = useRef<HTMLInputElement>(null);
+  return (
+    <div className="flex items-center gap-0.5 px-2 pt-1.5 pb-2 @max-[34rem]:gap-0">
+      <input
+        ref={picker}
+        type="file"
+        multiple
+        hidden
+        aria-label="Files"
+        onChange={(event) => {
+          void onFiles([...(event.target.files ?? [])]);
+          event.target.value = "";
+        }}
+      />
+      <IconButton icon={Paperclip} label="Attach files" onClick={() => picker.current?.click()} />
+      {left}
+      <span className="flex-1" />
+      {right}
+      {running && onStop && (
+        <Tip text={stopping ? "It is being stopped" : "Stop"} keys={keysOf("stop")} side="top">
+          <button
+            type="button"
+            aria-label={stopping ? "It is being stopped" : "Stop"}
+            disabled={stopping}
+            className="ms-1 grid size-8 flex-none place-items-center rounded-[9px] bg-text text-surface disabled:opacity-50 max-md:size-10"
+            onClick={() => void onStop()}
+          >
+            {stopping ? (
+              <span className="dot dot-busy" />
+            ) : (
+              <Icon of={Square} size="sm" className="fill-current" />
+            )}
+          </button>
+        </Tip>
+      )}
+      {(!running || canSend) && (
+        <Tip
+          text={blocked ?? (running ? "Send when this answer ends" : "Send")}
+          keys="Enter"
+          side="top"
+        >
+          <button
+            type="submit"
+            aria-label={running ? "Send when this answer ends" : "Send"}
+            aria-disabled={!canSend}
+            className={cx(
+              "ms-1 grid size-8 flex-none place-items-center rounded-[9px] max-md:size-10",
+              canSend ? "bg-accent text-on-accent hover:bg-accent-hover" : "bg-press text-faint",
+            )}
+          >
+            {busy ? <span className="dot dot-busy" /> : <Icon of={ArrowUp} />}
+          </button>
+        </Tip>
+      )}
+    </div>
+  );
+});
 
 function matchingCommands(text: string, commands: readonly Command[]): Command[] {
   const typed = /^\/(\w*)$/.exec(text)?.[1];

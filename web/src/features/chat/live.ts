@@ -1,9 +1,15 @@
-// The answer that is being written, outside of React: pieces come as they come, and it is drawn once for
-// each picture of the screen.
+// The answer that is being written, outside of React: pieces come as they come. They are drawn together,
+// and what is typed meanwhile is drawn before them.
 
 import { useSyncExternalStore } from "react";
 import { beginReading, type Chunk, type Message, type Reading, readChunks } from "@/lib/message";
 
+/** From one drawing to the next: every second picture of a usual screen, which reads as flowing. */
+const DRAWING_MS = 30;
+/** After a key, the next picture is of what it does, and of nothing else. */
+const KEY_MS = 17;
+/** How long keys may keep pieces from being drawn. */
+const KEYS_FIRST_MS = 100;
 /** How long pieces may wait where nothing is drawn. */
 const HIDDEN_MS = 500;
 
@@ -12,6 +18,8 @@ export class LiveAnswer {
   private waiting: Chunk[] = [];
   private fresh = false;
   private planned: (() => void) | null = null;
+  private drawnAt = Number.NEGATIVE_INFINITY;
+  private typedAt = Number.NEGATIVE_INFINITY;
   private readonly listeners = new Set<() => void>();
   /** The message that it will be, before its first piece. */
   readonly id: string;
@@ -33,7 +41,12 @@ export class LiveAnswer {
       this.waiting = [];
     }
     this.waiting.push(...chunks);
-    this.planned ??= plan(this.flush);
+    this.planned ??= this.plan();
+  };
+
+  /** A key was pressed. */
+  typed = (): void => {
+    this.typedAt = performance.now();
   };
 
   /** Brings what waits in at once. */
@@ -45,28 +58,39 @@ export class LiveAnswer {
     this.fresh = false;
     this.reading = readChunks(before, this.waiting);
     this.waiting = [];
+    this.drawnAt = performance.now();
     for (const listener of this.listeners) listener();
   };
+
+  /** Plans the next drawing; what comes back takes it back. */
+  private plan(): () => void {
+    // Pictures are not made in a window that is hidden, or will be.
+    const late = setTimeout(this.flush, HIDDEN_MS);
+    if (document.hidden) return () => clearTimeout(late);
+    const since = performance.now();
+    let frame = 0;
+    const look = () => {
+      const now = performance.now();
+      if (now - this.typedAt < KEY_MS && now - since < KEYS_FIRST_MS) ask();
+      else this.flush();
+    };
+    const ask = () => {
+      frame = requestAnimationFrame(look);
+    };
+    const rest = this.drawnAt + DRAWING_MS - since;
+    const soon = rest > 0 ? setTimeout(ask, rest) : undefined;
+    if (soon === undefined) ask();
+    return () => {
+      clearTimeout(late);
+      clearTimeout(soon);
+      cancelAnimationFrame(frame);
+    };
+  }
 
   private begin(): Reading {
     const message: Message = { id: this.id, role: "assistant", parts: [] };
     return beginReading(message);
   }
-}
-
-/** Calls `run` with the next picture, or soon where there is none; what comes back takes it back. */
-function plan(run: () => void): () => void {
-  if (document.hidden) {
-    const timer = setTimeout(run, HIDDEN_MS);
-    return () => clearTimeout(timer);
-  }
-  const frame = requestAnimationFrame(run);
-  // A window that is hidden in the meantime draws nothing more.
-  const timer = setTimeout(run, HIDDEN_MS);
-  return () => {
-    cancelAnimationFrame(frame);
-    clearTimeout(timer);
-  };
 }
 
 export function useReading(live: LiveAnswer): Reading | null {

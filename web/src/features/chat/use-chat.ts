@@ -64,6 +64,7 @@ export function useChat(id: string): ChatView {
       },
       onGap: setGap,
     };
+    document.addEventListener("keydown", answer.typed, { capture: true, signal: stop.signal });
     followRun(id, hearer, stop.signal)
       .catch(() => false)
       .then(async () => {
