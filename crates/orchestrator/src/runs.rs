@@ -26,7 +26,7 @@ use std::sync::Arc;
 use agent::{ElicitationAction, RunEnd, RunEvent, RunState};
 use domain::{Caller, ChatId, MessageId, ProviderId, RunId};
 use serde_json::Value;
-use store::{Appended, Begun, ChatChange, NewRun, Role, RunOf, StoredChat, StoredRun};
+use store::{Appended, Begun, ChatChange, NewRun, Role, RunOf, StoredRun};
 
 use self::model::Named;
 pub(crate) use self::work::{Runs, recover};
@@ -35,7 +35,7 @@ pub use self::{
     live::{NumberedEvent, RunReader},
     messages::{ChatMessages, MessageContent, MessageView, RunView},
 };
-use crate::{Error, Orchestrator, Shared};
+use crate::{Error, Orchestrator, Shared, chats::no_chat};
 
 /// A message that a person sends.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +93,7 @@ impl Orchestrator {
         by: &Caller,
     ) -> Result<Sent, Error> {
         content::check_parts(&send.parts, self.shared.settings.chat_message_bytes_max)?;
-        self.chat_of(chat, by).await?;
+        self.chat(chat, by).await?;
         let queued = content::new_message(message, &send.parts)?;
         let edited = self.shared.store.edit_queued(chat, &queued).await;
         if edited.map_err(Error::of_store)? {
@@ -119,7 +119,7 @@ impl Orchestrator {
         model: Option<(ProviderId, String)>,
         by: &Caller,
     ) -> Result<Sent, Error> {
-        self.chat_of(chat, by).await?;
+        self.chat(chat, by).await?;
         let found = self.shared.store.message(chat, message).await;
         let found = found.map_err(Error::of_store)?;
         let found = found.ok_or_else(|| no_message(message))?;
@@ -136,7 +136,7 @@ impl Orchestrator {
     /// Lets the run go on whose answer is the end of what a chat shows: one that was stopped, was
     /// interrupted, has failed or has reached its bound.
     pub async fn resume_run(&self, chat: ChatId, by: &Caller) -> Result<Sent, Error> {
-        let stored = self.chat_of(chat, by).await?;
+        let stored = self.chat(chat, by).await?;
         let store = &self.shared.store;
         let runs = store.runs_of(chat).await.map_err(Error::of_store)?;
         let is_last = |it: &StoredRun| Some(it.answer) == stored.leaf && !it.state.is_active();
@@ -203,7 +203,7 @@ impl Orchestrator {
             let changed = shared.store.update_chat(chat, &by.principal, &change).await;
             changed.map_err(Error::of_store)?;
         }
-        let stored = self.chat_of(chat, by).await?;
+        let stored = self.chat(chat, by).await?;
         let new = new_run(Named::of(&stored));
         let begun = shared.store.begin_run(chat, &of, &new).await;
         let begun = match begun.map_err(Error::of_store)? {
@@ -245,7 +245,7 @@ impl Orchestrator {
         message: MessageId,
         by: &Caller,
     ) -> Result<(), Error> {
-        self.chat_of(chat, by).await?;
+        self.chat(chat, by).await?;
         let removed = self.shared.store.remove_queued(chat, message).await;
         if !removed.map_err(Error::of_store)? {
             return Err(Error::not_found(format!("waiting message `{message}`")));
@@ -257,7 +257,7 @@ impl Orchestrator {
     /// Stops the run that is under way or waits in a chat; what had arrived is kept. Returns which
     /// one that was. Its end is in its log soon after.
     pub async fn stop_run(&self, chat: ChatId, by: &Caller) -> Result<Option<RunId>, Error> {
-        self.chat_of(chat, by).await?;
+        self.chat(chat, by).await?;
         let active = self.shared.store.active_run(chat).await;
         let active = active.map_err(Error::of_store)?;
         if let Some(run) = &active {
@@ -275,7 +275,7 @@ impl Orchestrator {
         content: Option<Value>,
         by: &Caller,
     ) -> Result<(), Error> {
-        self.chat_of(chat, by).await?;
+        self.chat(chat, by).await?;
         let active = self.shared.store.active_run(chat).await;
         let active = active.map_err(Error::of_store)?;
         let run = active.ok_or_else(|| conflict(held::NOBODY_WAITS))?;
@@ -291,7 +291,7 @@ impl Orchestrator {
         after: u64,
         by: &Caller,
     ) -> Result<Option<RunReader>, Error> {
-        self.chat_of(chat, by).await?;
+        self.chat(chat, by).await?;
         let active = self.shared.store.active_run(chat).await;
         let active = active.map_err(Error::of_store)?;
         Ok(active.map(|it| RunReader::new(&self.shared, it, after)))
@@ -313,11 +313,6 @@ impl Orchestrator {
             Some(_) => Ok(found),
             None => Err(missing()),
         }
-    }
-
-    async fn chat_of(&self, chat: ChatId, by: &Caller) -> Result<StoredChat, Error> {
-        let found = self.shared.store.chat(chat, &by.principal).await;
-        found.map_err(Error::of_store)?.ok_or_else(|| no_chat(chat))
     }
 
     async fn tell_of_chat(&self, chat: ChatId, by: &Caller) {
@@ -359,10 +354,6 @@ fn conflict(reason: &str) -> Error {
     Error::Conflict {
         reason: reason.to_owned(),
     }
-}
-
-fn no_chat(chat: ChatId) -> Error {
-    Error::not_found(format!("chat `{chat}`"))
 }
 
 fn no_message(message: MessageId) -> Error {

@@ -167,9 +167,9 @@ async fn check(kind: ProviderKind, expected: Expect) {
     expected.assert_eq(&lines.join("\n"));
 }
 
-#[tokio::test]
-async fn every_scenario_ends_as_it_should_over_openais_api() {
-    check(ProviderKind::OpenAi, expect![[r#"
+/// Whichever API carries it, a scenario ends in the same way.
+fn ends() -> Expect {
+    expect![[r#"
         text: complete after 1 steps, text
         echo: complete after 1 steps, text
         markdown: complete after 1 steps, text
@@ -205,46 +205,15 @@ async fn every_scenario_ends_as_it_should_over_openais_api() {
         rate-limited?after=0&times=1: complete after 1 steps, notice Waiting, text
         too-long: failed ContextTooLong after 1 steps
         no-tools: complete after 1 steps, notice NoToolSupport, text
-        failing?status=503&times=1: complete after 1 steps, notice Waiting, text"#]]).await;
+        failing?status=503&times=1: complete after 1 steps, notice Waiting, text"#]]
+}
+
+#[tokio::test]
+async fn every_scenario_ends_as_it_should_over_openais_api() {
+    check(ProviderKind::OpenAi, ends()).await;
 }
 
 #[tokio::test]
 async fn every_scenario_ends_as_it_should_over_ollamas_api() {
-    check(ProviderKind::Ollama, expect![[r#"
-        text: complete after 1 steps, text
-        echo: complete after 1 steps, text
-        markdown: complete after 1 steps, text
-        hostile: complete after 1 steps, text
-        reasoning: complete after 1 steps, reasoning, text
-        empty: complete after 1 steps, notice AnswerEmpty
-        unicode: complete after 1 steps, text
-        tool: complete after 2 steps, fake__echo done, text
-        parallel: complete after 2 steps, fake__echo done, fake.echo/2 done, fake__echo done, text
-        interleaved: complete after 2 steps, fake__echo done, fake.echo/2 done, fake__echo done, text
-        whole-calls: complete after 2 steps, fake__echo done, fake.echo/2 done, fake__echo done, text
-        no-ids: complete after 2 steps, fake__echo done, fake.echo/2 done, fake__echo done, text
-        rounds: complete after 4 steps, 3 x fake__echo done, text
-        loop: steps max after 12 steps, 12 x fake__echo done
-        missing-tool?n=100: failed Limit after 10 steps, 10 x no_such_tool refused Missing
-        wrong-arguments: complete after 2 steps, fake__echo refused Arguments, text
-        broken-arguments: complete after 2 steps, fake__echo failed, text
-        huge-arguments?bytes=3000000: failed Limit after 1 steps, fake__echo failed
-        text-and-tool: complete after 2 steps, reasoning, text, fake__echo done, text
-        slow?delay=1: complete after 1 steps, text
-        firehose?tokens=4000&rate=0: complete after 1 steps, text
-        stall: failed Silent after 1 steps, text
-        silent: failed Silent after 1 steps
-        cut: failed Malformed after 1 steps, text
-        malformed: failed Malformed after 1 steps, text
-        error: failed Other after 1 steps, text
-        length: complete after 1 steps, text, notice AnswerCut
-        unknown-finish: complete after 1 steps, text
-        usage: complete after 1 steps, text
-        dialect: complete after 1 steps, reasoning, text
-        unauthorized: failed Key after 1 steps
-        missing-model: failed ModelMissing after 1 steps
-        rate-limited?after=0&times=1: complete after 1 steps, notice Waiting, text
-        too-long: failed ContextTooLong after 1 steps
-        no-tools: complete after 1 steps, notice NoToolSupport, text
-        failing?status=503&times=1: complete after 1 steps, notice Waiting, text"#]]).await;
+    check(ProviderKind::Ollama, ends()).await;
 }

@@ -67,7 +67,7 @@ impl Orchestrator {
         limit: u32,
         by: &Caller,
     ) -> Result<ChatMessages, Error> {
-        let stored = self.chat_of(chat, by).await?;
+        let stored = self.chat(chat, by).await?;
         let store = &self.shared.store;
         let tree = store.message_tree(chat).await.map_err(Error::of_store)?;
         let end = match before {
@@ -146,7 +146,7 @@ impl Orchestrator {
         message: MessageId,
         by: &Caller,
     ) -> Result<(), Error> {
-        self.chat_of(chat, by).await?;
+        self.chat(chat, by).await?;
         let store = &self.shared.store;
         let tree = store.message_tree(chat).await.map_err(Error::of_store)?;
         let leaf = last_below(&tree, message).ok_or_else(|| super::no_message(message))?;
