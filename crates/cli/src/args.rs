@@ -2,6 +2,7 @@
 
 pub(crate) mod chats;
 pub(crate) mod decisions;
+pub(crate) mod edit;
 pub(crate) mod models;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use self::chats::{ChatArgs, ChatsCommand, MemoriesCommand};
 use self::decisions::{
     AllowTools, ApprovalsCommand, GrantsCommand, PolicyCommand, ReviewArgs, ToolChangesWord,
 };
+use self::edit::{LimitArgs, SecretCommand, SetArgs};
 use self::models::{ModelsCommand, ProvidersCommand};
 use crate::config::{Form, SETTINGS, size_of};
 
@@ -174,6 +176,11 @@ pub(crate) enum ServersCommand {
         server: String,
         changes: ToolChangesWord,
     },
+    /// Change what it is called, gets and may take; processes that run with what was before are ended
+    Set(Box<SetArgs>),
+    /// Secrets that it sees in clear
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Headers that go with each request to a remote server
     #[command(subcommand)]
     Header(HeaderCommand),
@@ -221,6 +228,9 @@ pub(crate) struct AddArgs {
     /// Its short name; without it, one is made from the package's
     #[arg(long)]
     pub(crate) name: Option<ServerSlug>,
+    /// What it is called where people see it; without it, as its package or its host
+    #[arg(long)]
+    pub(crate) title: Option<String>,
     /// The command to run, where the package has several
     #[arg(long)]
     pub(crate) command: Option<String>,
@@ -261,21 +271,8 @@ pub(crate) struct AddArgs {
     /// Keep it running while nobody uses it
     #[arg(long)]
     pub(crate) keep_warm: bool,
-    /// The most memory, for instance `512MiB`
-    #[arg(long, value_parser = bytes)]
-    pub(crate) memory: Option<u64>,
-    /// The most of a processor, in thousandths
-    #[arg(long, value_name = "MILLIS")]
-    pub(crate) cpu: Option<u32>,
-    /// The most processes and threads
-    #[arg(long)]
-    pub(crate) pids: Option<u32>,
-    /// How long it may take to start, for instance `60s`
-    #[arg(long, value_parser = millis)]
-    pub(crate) start_timeout: Option<u64>,
-    /// How long a call may take, for instance `60s`
-    #[arg(long, value_parser = millis)]
-    pub(crate) call_timeout: Option<u64>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     /// What to do where packages want to run scripts of their own while they are installed
     #[arg(long, default_value = "ask")]
     pub(crate) build_scripts: BuildScripts,
@@ -297,6 +294,15 @@ pub(crate) struct Folder {
 pub(crate) enum Isolation {
     Shared,
     Principal,
+}
+
+impl Isolation {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Principal => "principal",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

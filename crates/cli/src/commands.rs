@@ -16,6 +16,7 @@ pub(crate) mod review;
 pub(crate) mod servers;
 pub(crate) mod servers_add;
 mod servers_header;
+mod servers_set;
 mod shown;
 pub(crate) mod token;
 pub(crate) mod tools;

@@ -256,21 +256,22 @@ async fn read(
     Ok(())
 }
 
-/// What a server may reach is asked of the directory at each connection, so a change of that alone
-/// ends no process.
+/// What a server may reach is asked of the directory at each connection, and whether it is kept
+/// running at each look for those that nobody uses: a change of that alone ends no process.
 fn process_generation(stored: &StoredServer, former: Option<&Row>) -> u64 {
-    let without_egress = |spec: &ServerSpec| ServerSpec {
+    let of_processes = |spec: &ServerSpec| ServerSpec {
         egress: BTreeSet::new(),
+        keep_warm: false,
         ..spec.clone()
     };
     let Some(former) = former else {
         return stored.generation;
     };
-    let only_egress = former.stored.spec.egress != stored.spec.egress
-        && without_egress(&former.stored.spec) == without_egress(&stored.spec)
+    let is_same = former.stored.spec != stored.spec
+        && of_processes(&former.stored.spec) == of_processes(&stored.spec)
         && former.stored.enabled == stored.enabled
         && former.stored.ready_install == stored.ready_install;
-    if only_egress || former.stored.generation == stored.generation {
+    if is_same || former.stored.generation == stored.generation {
         former.process_generation
     } else {
         stored.generation

@@ -99,7 +99,9 @@ pub use crate::runs::{
     ChatMessages, MessageContent, MessagePart, MessageView, NumberedEvent, RunReader, RunView,
     SendMessage, Sent,
 };
-pub use crate::servers::{AddServer, ServerChange, ServerDetails, ServerSummary};
+pub use crate::servers::{
+    AddServer, LimitsEdit, Sealed, ServerChange, ServerDetails, ServerEdit, ServerSummary,
+};
 pub use crate::settings::{Registries, Settings};
 pub use crate::status::ServerStatus;
 pub use crate::usage::ServerUsage;

@@ -1,6 +1,7 @@
 //! The use cases about servers: add, look, change, restart, remove.
 
 mod check;
+mod edit;
 mod secrets;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,15 +16,17 @@ use store::{
 };
 
 use self::{
-    check::check_spec,
+    check::{TITLE_CHARS_MAX, check_spec},
     secrets::{seal, seal_headers},
+};
+pub use self::{
+    edit::{LimitsEdit, ServerEdit},
+    secrets::Sealed,
 };
 use crate::{
     Error, LogLine, Orchestrator, Row, ServerStatus, Shared, directory, error_chain, install,
     status::{OpenInstall, status},
 };
-
-const TITLE_CHARS_MAX: usize = 80;
 
 /// A server that somebody wants to add.
 #[derive(Debug)]

@@ -55,7 +55,8 @@ mod rules;
 mod run_stream;
 mod runs;
 mod server_bodies;
-mod server_headers;
+mod server_edit;
+mod server_secrets;
 mod server_tools;
 mod servers;
 mod sessions;
@@ -208,7 +209,8 @@ pub(crate) fn description_text() -> String {
 fn people_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(servers::router())
-        .merge(server_headers::router())
+        .merge(server_edit::router())
+        .merge(server_secrets::router())
         .merge(server_tools::router())
         .merge(tools::router())
         .merge(rules::router())

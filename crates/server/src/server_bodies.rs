@@ -262,19 +262,7 @@ impl AddServerBody {
     pub(crate) fn into_domain(self) -> Result<AddServer, ApiError> {
         let secrets: BTreeMap<EnvName, _> = secret_values("secrets", self.secrets)?;
         let headers = secret_values("headers", self.headers)?;
-        if !secrets.is_empty() && !self.give_secrets_in_clear {
-            let names: Vec<String> = secrets.keys().map(|it| format!("`{it}`")).collect();
-            let message = format!(
-                "the server would see the value of {} in clear, and `give_secrets_in_clear` is not true",
-                names.join(", ")
-            );
-            return Err(ApiError::new(
-                axum::http::StatusCode::BAD_REQUEST,
-                "secrets_not_confirmed",
-                message,
-            )
-            .hint("set `give_secrets_in_clear` to true if this server may see them"));
-        }
+        refuse_unconfirmed(secrets.keys(), self.give_secrets_in_clear)?;
         let spec = ServerSpec {
             source: self.source.into(),
             args: self.args,
@@ -295,6 +283,24 @@ impl AddServerBody {
             headers,
         })
     }
+}
+
+/// Refuses to give secrets to a server where nobody has said that it may see them.
+pub(crate) fn refuse_unconfirmed<'a>(
+    names: impl IntoIterator<Item = &'a EnvName>,
+    is_confirmed: bool,
+) -> Result<(), ApiError> {
+    let names: Vec<String> = names.into_iter().map(|it| format!("`{it}`")).collect();
+    if names.is_empty() || is_confirmed {
+        return Ok(());
+    }
+    let message = format!(
+        "the server would see the value of {} in clear, and `give_secrets_in_clear` is not true",
+        names.join(", ")
+    );
+    let status = axum::http::StatusCode::BAD_REQUEST;
+    Err(ApiError::new(status, "secrets_not_confirmed", message)
+        .hint("set `give_secrets_in_clear` to true if this server may see them"))
 }
 
 /// Takes the values of secrets out of a body. No error repeats one.

@@ -8,6 +8,7 @@ mod chats;
 mod connections;
 mod decisions;
 mod door;
+mod edits;
 mod endpoint;
 mod events_socket;
 mod headers;

@@ -194,6 +194,48 @@ impl Store {
         Ok(Some(generation.unsigned_abs()))
     }
 
+    /// Gives a server another title and, where there is a `spec`, changes what is wanted, which is a new
+    /// generation: both or neither. Returns whether there is such a server.
+    pub async fn edit_server(
+        &self,
+        id: ServerId,
+        title: &str,
+        spec: Option<&ServerSpec>,
+        audit: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE servers SET title = $2, updated_at = $3 WHERE id = $1";
+        let spec_sql = "UPDATE servers SET spec = $2, generation = $3 WHERE id = $1";
+        let now = self.now();
+        transaction!(self, tx => {
+            // The counter before the server, as everywhere, so that no two wait for each other.
+            let wanted = match spec {
+                Some(spec) => Some((spec, next_generation!(tx))),
+                None => None,
+            };
+            let changed = sqlx::query(sql)
+                .bind(id.to_string())
+                .bind(storable(title))
+                .bind(ms(now))
+                .execute(&mut *tx)
+                .await
+                .map_err(db)?;
+            if changed.rows_affected() == 0 {
+                return Ok(false);
+            }
+            if let Some((spec, generation)) = wanted {
+                sqlx::query(spec_sql)
+                    .bind(id.to_string())
+                    .bind(json(spec))
+                    .bind(generation)
+                    .execute(&mut *tx)
+                    .await
+                    .map_err(db)?;
+            }
+            insert_audit!(&mut *tx, [audit]);
+        });
+        Ok(true)
+    }
+
     /// Enables or disables a server, which is a new generation. Returns it, `None` if there is no
     /// server.
     pub async fn set_enabled(

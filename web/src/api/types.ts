@@ -13,6 +13,7 @@ export type Source = Schemas["SourceBody"];
 export type Install = Schemas["InstallBody"];
 export type InstallStep = Schemas["InstallStepBody"];
 export type AddServer = Schemas["AddServerBody"];
+export type EditServer = Schemas["EditServerBody"];
 export type Limits = Schemas["LimitsBody"];
 export type Folder = Schemas["FolderBody"];
 export type LogLine = Schemas["LogLineBody"];

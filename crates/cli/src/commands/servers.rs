@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Api, part},
     args::ServersCommand,
-    commands::{list, servers_add, servers_header, text},
+    commands::{list, servers_add, servers_header, servers_set, text},
     output,
     target::Finder,
 };
@@ -49,6 +49,10 @@ pub(crate) async fn run(
             let body = json!({ "changes": changes });
             api.put_body(&of(&server, "/tool-changes"), &body).await?;
             (server, format!("is set to {changes} when its tools change"))
+        }
+        ServersCommand::Set(args) => return servers_set::set(&mut api, *args, as_json).await,
+        ServersCommand::Secret(command) => {
+            return servers_set::secret(&mut api, command, as_json).await;
         }
         ServersCommand::Header(command) => {
             return servers_header::run(&mut api, command, as_json).await;

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::{
     api::Api,
-    args::{AddArgs, BuildScripts, Isolation, WaitArgs, decisions::AllowTools},
+    args::{AddArgs, BuildScripts, Folder, Isolation, WaitArgs, decisions::AllowTools},
     commands::{list, review, servers::of, text},
     output,
 };
@@ -138,40 +138,20 @@ fn body(
         .iter()
         .map(|(name, value)| (name.as_str(), value))
         .collect();
-    let folders = args.folder.iter().map(|it| {
-        let access = if it.is_writable {
-            "read_write"
-        } else {
-            "read_only"
-        };
-        json!({ "host": it.host, "inside": it.inside, "access": access })
-    });
-    let mut limits = Map::new();
-    let mut limit = |name: &str, value: Option<u64>| {
-        if let Some(value) = value {
-            limits.insert(name.to_owned(), value.into());
-        }
-    };
-    limit("memory_bytes_max", args.memory);
-    limit("cpu_millis_max", args.cpu.map(u64::from));
-    limit("pids_max", args.pids.map(u64::from));
-    limit("start_timeout_ms", args.start_timeout);
-    limit("call_timeout_ms", args.call_timeout);
+    let folders: Vec<Value> = args.folder.iter().map(folder_body).collect();
     Ok(json!({
         "slug": args.name,
+        "title": args.title,
         "source": source(&args.source, args.command.as_deref())?,
         "args": all_args,
         "env": env,
         "give_secrets_in_clear": args.give_secret_in_clear,
         "secrets": exposed(secrets),
         "headers": exposed(headers),
-        "folders": folders.collect::<Vec<_>>(),
+        "folders": folders,
         "egress": args.allow,
-        "isolation": args.isolation.map(|it| match it {
-            Isolation::Shared => "shared",
-            Isolation::Principal => "principal",
-        }),
-        "limits": limits,
+        "isolation": args.isolation.map(Isolation::as_str),
+        "limits": args.limits.body(),
         "keep_warm": args.keep_warm,
         "build_scripts": match args.build_scripts {
             BuildScripts::Ask => "ask",
@@ -179,6 +159,15 @@ fn body(
             BuildScripts::Skip => "skip",
         },
     }))
+}
+
+pub(super) fn folder_body(folder: &Folder) -> Value {
+    let access = if folder.is_writable {
+        "read_write"
+    } else {
+        "read_only"
+    };
+    json!({ "host": folder.host, "inside": folder.inside, "access": access })
 }
 
 /// Understands `npm:NAME[@VERSION]`, `pypi:NAME[==VERSION]` and addresses.
@@ -227,15 +216,24 @@ fn secrets(args: &AddArgs) -> anyhow::Result<BTreeMap<EnvName, Secret<String>>> 
         .secret
         .iter()
         .chain(args.secret_from_env.iter().map(|(name, _)| name));
-    let names: Vec<String> = names.map(|it| format!("`{it}`")).collect();
-    if !names.is_empty() && !args.give_secret_in_clear {
+    refuse_unconfirmed(&args.source, names, args.give_secret_in_clear)?;
+    values(&args.secret, &args.secret_from_env)
+}
+
+/// Asks nobody for a secret where nobody has said that the server may see it.
+pub(super) fn refuse_unconfirmed<'a>(
+    server: &str,
+    names: impl IntoIterator<Item = &'a EnvName>,
+    is_confirmed: bool,
+) -> anyhow::Result<()> {
+    let names: Vec<String> = names.into_iter().map(|it| format!("`{it}`")).collect();
+    if !names.is_empty() && !is_confirmed {
         bail!(
-            "the server `{}` would see the value of {} in clear: its code can keep it, and send it to each host that it may reach; say `--give-secret-in-clear` if you trust it with that",
-            args.source,
+            "the server `{server}` would see the value of {} in clear: its code can keep it, and send it to each host that it may reach; say `--give-secret-in-clear` if you trust it with that",
             names.join(", ")
         );
     }
-    values(&args.secret, &args.secret_from_env)
+    Ok(())
 }
 
 /// Takes values from variables, and asks for the others.

@@ -12,6 +12,8 @@ use crate::{
     connect::{CA_BUNDLE, INSTALL_DIR},
 };
 
+/// The longest title of a server, in characters.
+pub(super) const TITLE_CHARS_MAX: usize = 80;
 const ARGS_MAX: usize = 64;
 const ENV_MAX: usize = 128;
 const VALUE_BYTES_MAX: usize = 32 << 10;
@@ -75,6 +77,21 @@ pub(super) fn check_spec(spec: &ServerSpec, data_dir: &Path) -> Result<(), Error
         }
     }
     Ok(())
+}
+
+/// Returns a title as it is shown, on one line.
+pub(super) fn check_title(title: &str) -> Result<String, Error> {
+    let title = title.trim();
+    let chars = title.chars().count();
+    if title.is_empty() || title.chars().any(char::is_control) {
+        return Err(Error::invalid("a server's title must be one line of text"));
+    }
+    if TITLE_CHARS_MAX < chars {
+        return Err(Error::invalid(format!(
+            "the title has {chars} characters, the most is {TITLE_CHARS_MAX}"
+        )));
+    }
+    Ok(title.to_owned())
 }
 
 /// The error does not repeat the value.

@@ -10,7 +10,7 @@ use super::{
     bed::{House, package, person},
     bridge::Script,
 };
-use crate::{AddServer, AuditSearch, Error, NewClient, ServerChange};
+use crate::{AddServer, AuditSearch, Error, NewClient, Sealed, ServerChange, ServerEdit};
 
 fn all() -> AuditFilter {
     AuditFilter {
@@ -72,6 +72,17 @@ async fn each_change_is_written_down() {
         it.change_server("thing", change, &by).await.unwrap();
     }
     it.restart_server("thing", &by).await.unwrap();
+    let edit = ServerEdit {
+        title: Some("Another".to_owned()),
+        ..ServerEdit::default()
+    };
+    it.edit_server("thing", edit, &by).await.unwrap();
+    let variable = Sealed::Variable("TOKEN".parse().unwrap());
+    let value = Secret::new("sentinel".to_owned());
+    it.set_secret("thing", variable.clone(), value, &by)
+        .await
+        .unwrap();
+    it.remove_secret("thing", variable, &by).await.unwrap();
     it.remove_server("thing", &by).await.unwrap();
 
     let mut there = remote("there");
@@ -83,10 +94,11 @@ async fn each_change_is_written_down() {
         .unwrap();
     let header: domain::HeaderName = "x-key".parse().unwrap();
     let value = Secret::new("sentinel".to_owned());
-    it.set_header("there", header.clone(), value, &by)
+    let header = Sealed::Header(header);
+    it.set_secret("there", header.clone(), value, &by)
         .await
         .unwrap();
-    it.remove_header("there", header, &by).await.unwrap();
+    it.remove_secret("there", header, &by).await.unwrap();
 
     let client = NewClient {
         name: "editor".to_owned(),
@@ -111,8 +123,11 @@ async fn each_change_is_written_down() {
             "install.consent",
             "install.end",
             "install.retry",
+            "secret.remove",
+            "secret.set",
             "server.add",
             "server.disable",
+            "server.edit",
             "server.enable",
             "server.remove",
             "server.restart",

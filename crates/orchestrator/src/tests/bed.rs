@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::bridge::{self, Script};
-use crate::{AddServer, Orchestrator, Parts, Settings, Shared};
+use crate::{AddServer, Error, Orchestrator, Parts, ServerEdit, Settings, Shared};
 
 /// Far more than anything takes that ends at all.
 const LONG: Duration = Duration::from_secs(30);
@@ -156,6 +156,10 @@ impl House {
     pub(crate) async fn add(&self, name: &str) -> domain::ServerId {
         let add = package(name);
         self.orchestrator.add_server(add, &person()).await.unwrap()
+    }
+
+    pub(crate) async fn edit(&self, server: &str, edit: ServerEdit) -> Result<(), Error> {
+        self.orchestrator.edit_server(server, edit, &person()).await
     }
 
     pub(crate) async fn install(&self, slug: &str) -> StoredInstall {

@@ -1,11 +1,15 @@
 use std::time::Duration;
 
-use domain::{HostPort, ServerSlug};
+use domain::{HostPort, Secret, ServerSlug};
+use expect_test::expect;
 use store::{AuditFilter, InstallState};
 use tokio::time::timeout;
 
 use super::bed::{House, package, person};
-use crate::{Error, Row, ServerChange, ServerStatus, status::OpenInstall, status::status};
+use crate::{
+    Error, LimitsEdit, Row, Sealed, ServerChange, ServerEdit, ServerStatus, status::OpenInstall,
+    status::status,
+};
 
 #[tokio::test]
 async fn servers_that_are_added_at_once_get_slugs_of_their_own() {
@@ -188,5 +192,108 @@ async fn a_status_says_what_matters_most() {
     };
     let told = "it broke; it can be tried again in 5 s";
     assert_eq!(failed.reason().as_deref(), Some(told));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_edit_ends_processes_only_where_it_is_about_them() {
+    let house = House::new().await;
+    let id = house.add("thing").await;
+    house.wait_for_install("thing", InstallState::Ready).await;
+    let row = || house.shared().directory.row(id).unwrap();
+    let began = row();
+    let edit = ServerEdit {
+        title: Some("  My thing ".to_owned()),
+        keep_warm: Some(true),
+        ..ServerEdit::default()
+    };
+    house.edit("thing", edit).await.unwrap();
+    let after = row();
+    assert_eq!(after.stored.title, "My thing");
+    assert!(after.stored.spec.keep_warm);
+    assert_eq!(after.process_generation, began.process_generation);
+
+    let edit = ServerEdit {
+        args: Some(vec!["--more".to_owned()]),
+        env: [("LEVEL".parse().unwrap(), Some("2".to_owned()))].into(),
+        limits: LimitsEdit {
+            pids_max: Some(99),
+            ..LimitsEdit::default()
+        },
+        ..ServerEdit::default()
+    };
+    house.edit("thing", edit).await.unwrap();
+    let edited = row();
+    let spec = &edited.stored.spec;
+    assert_eq!(spec.args, ["--more"]);
+    assert_eq!(spec.env.len(), 1);
+    let mut limits = after.stored.spec.limits;
+    limits.pids_max = 99;
+    assert_eq!(spec.limits, limits, "the other limits stay");
+    assert_ne!(edited.process_generation, after.process_generation);
+
+    // Nothing else than what is there already: no event, no new generation.
+    house.edit("thing", ServerEdit::default()).await.unwrap();
+    assert_eq!(*row(), *edited);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_edit_that_cannot_be_changes_nothing() {
+    let house = House::new().await;
+    let id = house.add("thing").await;
+    house.wait_for_install("thing", InstallState::Ready).await;
+    let by = person();
+    let token = Sealed::Variable("TOKEN".parse().unwrap());
+    let value = Secret::new("sentinel".to_owned());
+    let it = &house.orchestrator;
+    it.set_secret("thing", token.clone(), value, &by)
+        .await
+        .unwrap();
+    let row = || house.shared().directory.row(id).unwrap();
+    let before = row();
+    let edit = ServerEdit::default;
+    let env = |name: &str, value: Option<&str>| ServerEdit {
+        title: Some("Not this".to_owned()),
+        env: [(name.parse().unwrap(), value.map(ToOwned::to_owned))].into(),
+        ..edit()
+    };
+    let title = |title: &str| ServerEdit {
+        title: Some(title.to_owned()),
+        ..edit()
+    };
+    let limits = LimitsEdit {
+        memory_bytes_max: Some(1),
+        ..LimitsEdit::default()
+    };
+    let mut refusals = Vec::new();
+    for edit in [
+        env("TOKEN", Some("in clear")),
+        env("NOT_THERE", None),
+        title(" "),
+        title("two\nlines"),
+        title(&"x".repeat(81)),
+        ServerEdit { limits, ..edit() },
+    ] {
+        refusals.push(house.edit("thing", edit).await.unwrap_err().to_string());
+    }
+    expect![[r#"
+        `TOKEN` is a secret of this server
+        variable `NOT_THERE` not found
+        a server's title must be one line of text
+        a server's title must be one line of text
+        the title has 81 characters, the most is 80
+        limit `memory_bytes_max` is 1, the least is 33554432"#]]
+    .assert_eq(&refusals.join("\n"));
+    assert_eq!(*row(), *before);
+
+    it.remove_secret("thing", token.clone(), &by).await.unwrap();
+    assert!(row().stored.spec.secrets.is_empty());
+    let gone = it.remove_secret("thing", token, &by).await.unwrap_err();
+    assert_eq!(gone.to_string(), "secret `TOKEN` not found");
+    house
+        .edit("thing", env("TOKEN", Some("in clear")))
+        .await
+        .unwrap();
     house.end().await;
 }

@@ -23,7 +23,8 @@ async fn the_description_is_checked_in_and_served() {
         .send(ask("GET", "/openapi.json").body(Body::empty()).unwrap())
         .await;
     assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.body, text);
+    // The whole of it would be too long to be read.
+    assert!(answer.body == text, "it is not what is checked in");
 }
 
 #[tokio::test]

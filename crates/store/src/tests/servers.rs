@@ -7,6 +7,7 @@ super::on_both!(
     a_taken_name_is_told_and_nothing_of_the_second_stays,
     a_generation_is_never_given_twice,
     each_change_is_a_new_generation,
+    another_title_is_no_new_generation_and_another_spec_is_one,
     how_changed_tools_are_met_is_no_new_generation,
     the_built_in_server_is_not_among_those_that_people_add,
     what_is_not_there_is_not_changed,
@@ -107,6 +108,38 @@ async fn each_change_is_a_new_generation(bed: Bed) {
     assert_eq!(
         audit_kinds(&store).await,
         ["server.add", "server.change", "server.change"]
+    );
+}
+
+async fn another_title_is_no_new_generation_and_another_spec_is_one(bed: Bed) {
+    let store = bed.open().await;
+    let mut server = new_server("one");
+    let first = store
+        .create_server(&server, None, &event("server.add"))
+        .await
+        .unwrap();
+    bed.clock.advance(5);
+    let audit = event("server.edit");
+    assert!(
+        store
+            .edit_server(server.id, "Another", None, &audit)
+            .await
+            .unwrap()
+    );
+    let titled = store.server(server.id).await.unwrap().unwrap();
+    assert_eq!(titled.title, "Another");
+    assert_eq!(titled.generation, first.generation);
+    assert_eq!(titled.updated_at.unix_ms, first.created_at.unix_ms + 5);
+
+    server.spec.keep_warm = true;
+    let edited = store.edit_server(server.id, "Both", Some(&server.spec), &audit);
+    assert!(edited.await.unwrap());
+    let both = store.server(server.id).await.unwrap().unwrap();
+    assert_eq!((both.title.as_str(), &both.spec), ("Both", &server.spec));
+    assert!(first.generation < both.generation);
+    assert_eq!(
+        audit_kinds(&store).await,
+        ["server.add", "server.edit", "server.edit"]
     );
 }
 

@@ -300,3 +300,56 @@ fn a_secret_reaches_the_process_and_nothing_else() {
         "{inspected}"
     );
 }
+
+#[test]
+fn what_a_server_gets_and_may_take_is_changed_while_it_stays_installed() {
+    let registry = e2e::Registry::start(&[]);
+    let program = Program::start_with(&e2e::ProgramOptions {
+        registries: Some((registry.npm(), registry.pypi())),
+        ..Default::default()
+    });
+    let notes = folder_for_servers(&program, "notes");
+    fs::write(format!("{notes}/a.txt"), "the first note").unwrap();
+    program.add(&["npm:archestra-fixture-misbehave", "--name", "changing"]);
+    let show = || program.json(&["servers", "show", "changing"]);
+    let variable = |name: &str| {
+        let arguments = json!({ "name": name }).to_string();
+        let answer = program.call("changing", "env", &arguments).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        answer["value"].clone()
+    };
+    let before = show();
+    assert_eq!(variable("LEVEL"), json!(null));
+
+    let folder = format!("{notes}:/notes:ro");
+    let set = ["servers", "set", "changing", "--title", "Mine"];
+    let more = ["--env", "LEVEL=2", "--memory", "96MiB", "--folder", &folder];
+    program.json(&[&set[..], &more[..]].concat());
+    let after = show();
+    assert_eq!(after["title"], "Mine");
+    assert_eq!(after["install"]["id"], before["install"]["id"]);
+    assert_eq!(variable("LEVEL"), "2");
+    let container = e2e::command("sh")
+        .arg("-c")
+        .arg("podman --url \"unix://$0\" ps -q | xargs podman --url \"unix://$0\" inspect")
+        .arg(program.world().podman_socket())
+        .output()
+        .unwrap();
+    let container: serde_json::Value = serde_json::from_slice(&container.stdout).unwrap();
+    let container = container.as_array().unwrap().iter();
+    let mut container = container.filter(|it| it.to_string().contains(&program.instance()));
+    let container = container.next().expect("it runs");
+    assert_eq!(container["HostConfig"]["Memory"], 96 << 20);
+    assert!(container["Mounts"].to_string().contains("/notes"));
+
+    let secret = ["servers", "secret", "set", "changing", "API_KEY"];
+    let refused = program.cli_with_input(&secret, "hunter2-canary\n");
+    assert!(!refused.status.success());
+    let secret = [&secret[..], &["--give-secret-in-clear"]].concat();
+    for value in ["hunter2-canary", "hunter3-canary"] {
+        program.json_with_input(&secret, &format!("{value}\n"));
+        assert_eq!(variable("API_KEY"), value);
+    }
+    program.json(&["servers", "secret", "remove", "changing", "API_KEY"]);
+    assert_eq!(variable("API_KEY"), json!(null));
+}

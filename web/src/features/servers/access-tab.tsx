@@ -1,6 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { Folder, KeyRound, Plus } from "lucide-react";
+import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { auditOnceQuery, keys } from "@/api/queries";
@@ -16,10 +15,13 @@ import { Said } from "@/components/said";
 import { Table, Td, Th, Tr } from "@/components/table";
 import { Tile } from "@/components/tile";
 import { QuotedLine } from "@/components/wall";
+import { cx } from "@/lib/classes";
 import { useAction } from "@/lib/use-action";
 import { ago, count, grouped, list } from "@/lib/words";
 import { asHostPort, isHostPort } from "./draft";
+import { GivenValues } from "./given-values";
 import { type Reached, reached } from "./reach";
+import { SharedFolders } from "./shared-folders";
 import { hostsOf } from "./source-words";
 
 const DAY_MS = 86_400_000;
@@ -59,8 +61,8 @@ export function AccessTab({ server }: { server: ServerDetails }) {
         ].filter((it) => it !== false)}
       />
       <Hosts server={server} hosts={hosts} />
-      <Secrets server={server} />
-      <Folders server={server} />
+      <GivenValues server={server} />
+      <SharedFolders server={server} />
     </>
   );
 }
@@ -131,7 +133,7 @@ function Hosts({ server, hosts }: { server: ServerDetails; hosts: readonly Reach
           <Button
             type="submit"
             look="primary"
-            className="mt-[25px]"
+            className="sm:mt-[25px]"
             busy={busy === "Allowing" && busy}
             disabled={!isHostPort(host)}
           >
@@ -162,11 +164,11 @@ function Hosts({ server, hosts }: { server: ServerDetails; hosts: readonly Reach
               {hosts.map((it) => (
                 <Tr key={it.host}>
                   <Td>
-                    <code className={it.allowed ? "" : "text-muted"}>
+                    <code className={cx("[overflow-wrap:anywhere]", !it.allowed && "text-muted")}>
                       <QuotedLine text={it.host.replace(/:443$/, "")} max={120} />
                     </code>
                     {!it.allowed && (
-                      <span className="block text-xs text-muted">
+                      <span className="block text-xs text-muted [overflow-wrap:anywhere]">
                         <Badge tone="danger">Refused</Badge>{" "}
                         <Said text={(it.reason ?? "not on the list").slice(0, 200)} />
                       </span>
@@ -197,81 +199,6 @@ function Hosts({ server, hosts }: { server: ServerDetails; hosts: readonly Reach
         )}
       </Card>
     </Section>
-  );
-}
-
-function Secrets({ server }: { server: ServerDetails }) {
-  const values = Object.entries(server.env);
-  return (
-    <Section title="Values and secrets" action={<ChangeLink server={server} />}>
-      <Card>
-        {server.secrets.map((name) => (
-          <Row
-            key={name}
-            lead={<Tile icon={KeyRound} />}
-            title={<code>{name}</code>}
-            note="Sealed on this machine. The server itself gets it in clear when it starts."
-          />
-        ))}
-        {values.map(([name, value]) => (
-          <Row
-            key={name}
-            title={<code>{name}</code>}
-            note={
-              <code>
-                <QuotedLine text={value} max={200} />
-              </code>
-            }
-          />
-        ))}
-        {!server.secrets.length && !values.length && (
-          <Empty title="Nothing was given">It has no keys and no settings of yours.</Empty>
-        )}
-      </Card>
-    </Section>
-  );
-}
-
-function Folders({ server }: { server: ServerDetails }) {
-  return (
-    <Section title="Folders" action={<ChangeLink server={server} />}>
-      <Card>
-        {server.folders.map((it) => (
-          <Row
-            key={it.host}
-            lead={<Tile icon={Folder} />}
-            title={<code>{it.host}</code>}
-            note={
-              it.inside === it.host ? (
-                "It finds it at the same place."
-              ) : (
-                <>
-                  It finds it at <code>{it.inside}</code>.
-                </>
-              )
-            }
-            actions={
-              <Badge tone={it.access === "read_write" ? "warning" : "plain"}>
-                {it.access === "read_write" ? "Reads, writes" : "Reads"}
-              </Badge>
-            }
-          />
-        ))}
-        {server.folders.length === 0 && (
-          <Empty title="No folders shared">It cannot read or write files of yours.</Empty>
-        )}
-      </Card>
-    </Section>
-  );
-}
-
-function ChangeLink({ server }: { server: ServerDetails }) {
-  return (
-    <Button asChild look="ghost" small>
-      <Link to="/servers/add" search={{ from: server.slug }}>
-        Change
-      </Link>
-    </Button>
   );
 }
 

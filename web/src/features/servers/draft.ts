@@ -135,7 +135,7 @@ export function isHostPort(text: string): boolean {
   return match !== null && port > 0 && port < 65_536;
 }
 
-function isAbsolute(path: string): boolean {
+export function isAbsolute(path: string): boolean {
   return path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path);
 }
 

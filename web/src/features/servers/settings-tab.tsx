@@ -12,6 +12,13 @@ import { ErrorNote } from "@/components/notice";
 import { Segmented } from "@/components/segmented";
 import { useAction } from "@/lib/use-action";
 import { moment } from "@/lib/words";
+import {
+  ArgumentsSetting,
+  IdleSetting,
+  NameSetting,
+  ProcessesSetting,
+  Setting,
+} from "./edit-settings";
 import { RemoveServer } from "./remove-server";
 import { sourceName } from "./source-words";
 
@@ -24,9 +31,11 @@ const CHANGES: Record<ToolChanges, string> = {
 /** How a server is treated, what it is, and how it goes. */
 export function SettingsTab({ server }: { server: ServerDetails }) {
   const [removing, setRemoving] = useState(false);
+  const isPackage = server.source.kind === "package";
   return (
     <>
       <Card>
+        <NameSetting server={server} />
         <ToolChangesSetting server={server} />
         <Setting
           title="Its address"
@@ -34,21 +43,22 @@ export function SettingsTab({ server }: { server: ServerDetails }) {
         >
           <CodeLine text={new URL(server.path, location.href).href} label="Copy its address" />
         </Setting>
-        {server.source.kind === "package" && (
-          <Setting
-            title="What it runs, gets and reaches"
-            note={
-              server.keep_warm
-                ? "It is kept running while nobody uses it."
-                : "It sleeps while nobody uses it, and wakes with the next call."
-            }
-          >
-            <Button asChild>
-              <Link to="/servers/add" search={{ from: server.slug }}>
-                Change and install again
-              </Link>
-            </Button>
-          </Setting>
+        {isPackage && (
+          <>
+            <ProcessesSetting server={server} />
+            <IdleSetting server={server} />
+            <ArgumentsSetting server={server} />
+            <Setting
+              title="Its package"
+              note="Another version or command is installed beside this one, after a review."
+            >
+              <Button asChild>
+                <Link to="/servers/add" search={{ from: server.slug }}>
+                  Change and install again
+                </Link>
+              </Button>
+            </Setting>
+          </>
         )}
       </Card>
       <Section title="What it is">
@@ -119,17 +129,5 @@ function ToolChangesSetting({ server }: { server: ServerDetails }) {
       />
       {error !== null && <ErrorNote className="mt-2" error={error} />}
     </Setting>
-  );
-}
-
-function Setting({ title, note, children }: { title: string; note: string; children: ReactNode }) {
-  return (
-    <div className="grid items-center gap-x-6 gap-y-2 px-4 py-3.5 md:grid-cols-[minmax(0,1fr)_minmax(0,20rem)]">
-      <div>
-        <h3 className="font-semibold">{title}</h3>
-        <p className="text-muted">{note}</p>
-      </div>
-      <div className="min-w-0 md:justify-self-end">{children}</div>
-    </div>
   );
 }

@@ -33,6 +33,17 @@ export function serverHandlers(state: DemoState) {
     http.post("/api/v1/servers/:server/:verb", ({ params }) =>
       HttpResponse.json(find(params.server)?.status ?? {}),
     ),
+    http.patch("/api/v1/servers/:server", ({ params }) =>
+      HttpResponse.json(find(params.server) ?? null),
+    ),
+    http.put(
+      "/api/v1/servers/:server/secrets/:secret",
+      () => new HttpResponse(null, { status: 204 }),
+    ),
+    http.delete(
+      "/api/v1/servers/:server/secrets/:secret",
+      () => new HttpResponse(null, { status: 204 }),
+    ),
     http.put("/api/v1/servers/:server/egress/:host", () => new HttpResponse(null, { status: 204 })),
     http.delete(
       "/api/v1/servers/:server/egress/:host",
