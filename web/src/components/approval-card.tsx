@@ -3,6 +3,7 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { Arguments } from "@/components/arguments";
 import { Button } from "@/components/button";
 import { Textarea } from "@/components/field";
+import { Heading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Menu, MenuItem } from "@/components/menu";
 import { ErrorNote, Notice } from "@/components/notice";
@@ -95,9 +96,9 @@ export function ApprovalCard(props: ApprovalCardProps) {
     >
       <header className="flex items-center gap-2.5 px-3.5 pt-3 pb-2.5">
         <Tile name={server} size="sm" />
-        <h3 className="min-w-0 flex-1 text-md font-semibold [overflow-wrap:anywhere]">
+        <Heading className="min-w-0 flex-1 text-md font-semibold [overflow-wrap:anywhere]">
           Let {server} run “{tool}”?
-        </h3>
+        </Heading>
         <code className="text-xs text-faint max-sm:hidden">{plainly(toolName)}</code>
       </header>
       {asker && <p className="-mt-1 px-3.5 pb-2.5 text-muted">{asker}</p>}

@@ -1,5 +1,6 @@
 import { ArrowRight, Box, Globe } from "lucide-react";
 import type { ReactNode } from "react";
+import { Heading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Mark } from "@/components/mark";
 import { cx } from "@/lib/classes";
@@ -60,7 +61,7 @@ function Zone({
 }) {
   return (
     <div className={cx("min-w-0 rounded-card px-4 py-3.5", className)}>
-      <h3 className="flex items-center gap-[7px] font-semibold">{title}</h3>
+      <Heading className="flex items-center gap-[7px] font-semibold">{title}</Heading>
       <ul>
         {items.map((it, i) => (
           <li key={i} className="mt-[5px] text-muted [overflow-wrap:anywhere]">

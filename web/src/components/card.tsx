@@ -1,4 +1,5 @@
 import type { ComponentProps, ReactNode } from "react";
+import { BelowHeading, Heading } from "@/components/heading";
 import { cx } from "@/lib/classes";
 
 /** A border, and dividers inside. Never inside another card. */
@@ -44,9 +45,9 @@ export function Row({
     >
       {lead && <span className="flex-none self-start">{lead}</span>}
       <div className="min-w-0 flex-1 basis-44 self-center sm:basis-0">
-        <h3 className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1 font-semibold">
+        <Heading className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1 font-semibold">
           {title}
-        </h3>
+        </Heading>
         {note && <div className="text-muted">{note}</div>}
         {children}
       </div>
@@ -81,11 +82,11 @@ export function Section({
   return (
     <section className="mt-6 first:mt-0" id={id}>
       <div className="mb-2.5 flex min-h-7 flex-wrap items-center gap-2">
-        <h2 className="flex-1 text-lg font-semibold tracking-[-0.011em]">{title}</h2>
+        <Heading className="flex-1 text-lg font-semibold tracking-[-0.011em]">{title}</Heading>
         {action}
       </div>
       {hint && <p className="-mt-1.5 mb-3 max-w-[46rem] text-muted">{hint}</p>}
-      {children}
+      <BelowHeading>{children}</BelowHeading>
     </section>
   );
 }

@@ -2,6 +2,7 @@ import { X } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import { type ReactNode, useState } from "react";
 import { Button, IconButton } from "@/components/button";
+import { BelowHeading } from "@/components/heading";
 import { ErrorNote } from "@/components/notice";
 import { cx } from "@/lib/classes";
 import { useFocusBack } from "@/lib/focus-back";
@@ -60,7 +61,7 @@ export function Dialog({
             </header>
             {children && (
               <div className="thin-scroll min-h-0 overflow-y-auto border-y border-border">
-                {children}
+                <BelowHeading from={3}>{children}</BelowHeading>
               </div>
             )}
             {footer && (

@@ -5,6 +5,7 @@ import type { Approval } from "@/api/types";
 import { ApprovalCard } from "@/components/approval-card";
 import { Arguments } from "@/components/arguments";
 import { Card, Cell, Facts } from "@/components/card";
+import { Heading } from "@/components/heading";
 import { Late } from "@/components/loaded";
 import { ErrorNote, Notice } from "@/components/notice";
 import { Said } from "@/components/said";
@@ -136,12 +137,12 @@ function Closed({ approval }: { approval: Approval }) {
           <Facts facts={facts(approval)} />
         </Cell>
         <Cell className="bg-sunken">
-          <h3 className="mb-1.5 text-xs text-faint">It was asked with</h3>
+          <Heading className="mb-1.5 text-xs text-faint">It was asked with</Heading>
           <Arguments value={approval.arguments as JsonObject} />
         </Cell>
         {approval.edited_arguments && (
           <Cell className="bg-sunken">
-            <h3 className="mb-1.5 text-xs text-faint">You allowed it with</h3>
+            <Heading className="mb-1.5 text-xs text-faint">You allowed it with</Heading>
             <Arguments value={approval.edited_arguments as JsonObject} />
           </Cell>
         )}

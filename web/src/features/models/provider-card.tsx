@@ -8,6 +8,7 @@ import { Badge } from "@/components/badge";
 import { Button, IconButton } from "@/components/button";
 import { Confirm } from "@/components/dialog";
 import { Field, Input, SecretInput } from "@/components/field";
+import { Heading } from "@/components/heading";
 import { Menu, MenuItem, MenuLine } from "@/components/menu";
 import { ErrorNote, Notice } from "@/components/notice";
 import { Said } from "@/components/said";
@@ -46,10 +47,10 @@ export function ProviderCard({ provider, children }: { provider: Provider; child
       <header className="flex flex-wrap items-center gap-x-3 gap-y-2 px-4 py-3">
         <Tile icon={provider.demo ? Bot : provider.local ? Laptop : Cloud} />
         <div className="min-w-0 flex-1 basis-56">
-          <h3 className="flex flex-wrap items-center gap-2 font-semibold">
+          <Heading className="flex flex-wrap items-center gap-2 font-semibold">
             <QuotedLine text={provider.name} max={80} />
             <State provider={provider} />
-          </h3>
+          </Heading>
           <p className="text-muted [overflow-wrap:anywhere]">
             <code>{provider.base_url}</code>
             {provider.models > 0 && `, ${count(provider.models, "model")}`}

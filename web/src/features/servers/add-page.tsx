@@ -6,6 +6,7 @@ import { serverQuery, serversQuery } from "@/api/queries";
 import { Button } from "@/components/button";
 import { Card, Row } from "@/components/card";
 import { Field, Input, SecretInput, Textarea } from "@/components/field";
+import { BelowHeading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Loaded } from "@/components/loaded";
 import { Notice } from "@/components/notice";
@@ -154,12 +155,14 @@ function ByPackage({ given }: { given: string | undefined }) {
         </Button>
       </form>
       <h2 className="mt-8 mb-2.5 text-lg font-semibold tracking-[-0.011em]">To begin with</h2>
-      <Suggestions
-        onChoose={(name) => {
-          setText(name);
-          setResult(read(name));
-        }}
-      />
+      <BelowHeading>
+        <Suggestions
+          onChoose={(name) => {
+            setText(name);
+            setResult(read(name));
+          }}
+        />
+      </BelowHeading>
       {draft && <Review key={text} draft={draft} onClose={() => setResult(null)} />}
     </>
   );

@@ -17,6 +17,7 @@ import { keys } from "@/api/queries";
 import type { Install, InstallStep, ServerDetails } from "@/api/types";
 import { Button } from "@/components/button";
 import { CopyButton } from "@/components/code";
+import { Heading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { ErrorNote } from "@/components/notice";
 import { Announce } from "@/components/page";
@@ -220,9 +221,9 @@ function Consent({ server }: { server: ServerDetails }) {
       className="mt-3 overflow-hidden rounded-card border border-[color-mix(in_oklab,var(--warning)_55%,var(--border))]"
     >
       <div className="flex flex-col gap-2 px-4 py-3">
-        <h3 className="font-semibold">
+        <Heading className="font-semibold">
           {count(packages.length, "package wants", "packages want")} to run scripts while installing
-        </h3>
+        </Heading>
         <Wall label="As the packages call themselves">
           <Quoted text={packages.join("\n")} mono />
         </Wall>

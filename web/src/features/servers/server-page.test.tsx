@@ -111,3 +111,13 @@ test("a server that is not there says so", async () => {
   open(server, "/servers/nothing");
   expect(await screen.findByText("There is no server “nothing”")).toBeTruthy();
 });
+
+test("the bar says when a server was last called, and by which chat or app", async () => {
+  const { router } = open(server, "/servers/github?tab=settings");
+  const link = await screen.findByRole("link", { name: "“Slow checkout since Tuesday”" });
+  expect(link.closest("p")?.textContent).toBe(
+    "Last call 2 min ago, by the chat “Slow checkout since Tuesday”",
+  );
+  await router.navigate({ to: "/servers/$server", params: { server: "git" } });
+  expect(await screen.findByText("Cursor")).toBeTruthy();
+});

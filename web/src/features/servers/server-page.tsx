@@ -24,6 +24,7 @@ import { keys, serverQuery } from "@/api/queries";
 import type { ServerDetails } from "@/api/types";
 import { Badge } from "@/components/badge";
 import { Button, IconButton } from "@/components/button";
+import { BelowHeading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Loaded } from "@/components/loaded";
 import { Menu, MenuItem, MenuLine } from "@/components/menu";
@@ -40,6 +41,7 @@ import { type Action, useAction } from "@/lib/use-action";
 import { count, sentence } from "@/lib/words";
 import { AccessTab } from "./access-tab";
 import { InstallView } from "./install-view";
+import { LastCall } from "./last-call";
 import { LimitsTab } from "./limits-tab";
 import { LogsTab } from "./logs-tab";
 import { RemoveServer } from "./remove-server";
@@ -78,13 +80,14 @@ export function ServerPage({ slug, tab = "tools", tool }: Props) {
   return (
     <>
       <Topbar>
-        <nav aria-label="Where this is" className="flex min-w-0 flex-1 items-center gap-2">
+        <nav aria-label="Where this is" className="flex min-w-28 flex-1 items-center gap-2">
           <Link to="/servers" className="flex-none text-muted no-underline hover:text-text">
             MCP servers
           </Link>
           <Icon of={ChevronRight} size="sm" className="text-faint" />
           <span className="truncate font-semibold">{query.data?.title ?? slug}</span>
         </nav>
+        {query.data && <LastCall server={query.data} />}
         {query.data && <More server={query.data} />}
       </Topbar>
       <PageBody>
@@ -119,6 +122,7 @@ function Page({
 }) {
   const action = useAction();
   const unfinished = UNFINISHED.includes(server.status.state);
+  const label = TABS.find(([key]) => key === tab)?.[1] ?? "Tools";
   return (
     <>
       <Header server={server} action={action} unfinished={unfinished} />
@@ -148,18 +152,21 @@ function Page({
               ))}
             </TabBar>
           </div>
+          <h2 className="sr-only">{label}</h2>
           <div className="mt-5">
-            {tab === "logs" ? (
-              <LogsTab key={server.id} server={server} />
-            ) : tab === "access" ? (
-              <AccessTab server={server} />
-            ) : tab === "limits" ? (
-              <LimitsTab server={server} />
-            ) : tab === "settings" ? (
-              <SettingsTab server={server} />
-            ) : (
-              <ToolsTab server={server} chosen={tool} />
-            )}
+            <BelowHeading>
+              {tab === "logs" ? (
+                <LogsTab key={server.id} server={server} />
+              ) : tab === "access" ? (
+                <AccessTab server={server} />
+              ) : tab === "limits" ? (
+                <LimitsTab server={server} />
+              ) : tab === "settings" ? (
+                <SettingsTab server={server} />
+              ) : (
+                <ToolsTab server={server} chosen={tool} />
+              )}
+            </BelowHeading>
           </div>
         </>
       )}
@@ -213,7 +220,7 @@ function Header({
             {server.install?.integrity && <span>pinned by hash</span>}
           </p>
         </div>
-        <div className="flex flex-wrap gap-2">
+        <div className="flex flex-wrap gap-2 max-sm:w-full max-sm:*:flex-1">
           {server.enabled && !unfinished && (
             <Button
               icon={RotateCw}
@@ -257,7 +264,7 @@ function Sandbox({ server }: { server: ServerDetails }) {
     );
   }
   return (
-    <ul className="mt-3.5 flex flex-wrap gap-x-5 gap-y-1.5">
+    <ul className="mt-3.5 flex flex-wrap gap-x-5 gap-y-1.5 max-sm:grid max-sm:grid-cols-2 max-sm:gap-x-3 max-sm:*:last:col-span-2">
       <Fact icon={Box}>Own container</Fact>
       <Fact icon={hosts.length ? Globe : GlobeOff}>
         {hosts.length ? `Reaches ${count(hosts.length, "host")}` : "No network"}

@@ -6,6 +6,7 @@ import { claimWords } from "@/components/approval-card";
 import { Button } from "@/components/button";
 import { CodeWell, CopyButton } from "@/components/code";
 import { Diff } from "@/components/diff";
+import { Heading } from "@/components/heading";
 import { ErrorNote, Notice } from "@/components/notice";
 import { Segmented } from "@/components/segmented";
 import { Quoted, Wall } from "@/components/wall";
@@ -49,9 +50,9 @@ export function ToolDetail({
     <article aria-label={title} className="flex min-w-0 flex-col gap-4">
       <header className="flex flex-wrap items-start gap-x-4 gap-y-2">
         <div className="min-w-0 flex-1">
-          <h2 className="text-lg font-semibold tracking-[-0.011em] [overflow-wrap:anywhere]">
+          <Heading className="text-lg font-semibold tracking-[-0.011em] [overflow-wrap:anywhere]">
             {title}
-          </h2>
+          </Heading>
           <code className="text-muted [overflow-wrap:anywhere]">{plainly(review.name)}</code>
         </div>
         {why === null && <Setting server={server} review={review} />}

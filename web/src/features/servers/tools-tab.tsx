@@ -8,6 +8,7 @@ import { Button } from "@/components/button";
 import { Card } from "@/components/card";
 import { Empty } from "@/components/empty";
 import { SearchInput } from "@/components/field";
+import { Heading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Loaded } from "@/components/loaded";
 import { ErrorNote, Notice } from "@/components/notice";
@@ -137,10 +138,10 @@ function ToolList({
   if (!tools.length) return null;
   return (
     <section className="mb-3">
-      <h2 className="flex h-8 items-center px-2.5 text-xs font-medium text-faint">
+      <Heading className="flex h-8 items-center px-2.5 text-xs font-medium text-faint">
         <span className="flex-1">{title}</span>
         <span className="num font-normal">{tools.length}</span>
-      </h2>
+      </Heading>
       <ul>
         {tools.map((it) => {
           const look = lookAt(it);

@@ -5,6 +5,7 @@ import type { Finding, SystemStatus } from "@/api/types";
 import { Button } from "@/components/button";
 import { Card, Facts, Section } from "@/components/card";
 import { CopyButton } from "@/components/code";
+import { Heading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Loaded } from "@/components/loaded";
 import { Mark } from "@/components/mark";
@@ -95,7 +96,7 @@ function Row({ finding: { check, level, message, fix } }: { finding: Finding }) 
         <span className="sr-only">{word}: </span>
       </span>
       <div className="min-w-0 [overflow-wrap:anywhere]">
-        <h3 className="font-semibold">{humanName(check)}</h3>
+        <Heading className="font-semibold">{humanName(check)}</Heading>
         <p className="text-muted">
           <Said text={sentence(message)} />
         </p>

@@ -30,10 +30,10 @@ export function Shell({ sidebar, children }: { sidebar: ReactNode; children: Rea
         <a href="#content">Skip to the content</a>
       </Button>
       {beside && (
-        <div className="relative min-h-0">
+        <nav aria-label="Main" className="relative min-h-0">
           {sidebar}
           <Handle />
-        </div>
+        </nav>
       )}
       {narrow && (
         <Dialog.Root open={drawer} onOpenChange={(open) => setLayout({ drawer: open })}>
@@ -41,10 +41,17 @@ export function Shell({ sidebar, children }: { sidebar: ReactNode; children: Rea
             <Dialog.Overlay className="fixed inset-0 z-20 animate-appear bg-scrim" />
             <Dialog.Content
               aria-describedby={undefined}
+              // Not its first button, whose tooltip would cover the rest.
+              onOpenAutoFocus={(event) => {
+                event.preventDefault();
+                if (event.currentTarget instanceof HTMLElement) event.currentTarget.focus();
+              }}
               className="fixed inset-y-0 left-0 z-30 w-[min(19rem,85vw)] animate-from-left bg-background shadow-dialog outline-none"
             >
               <Dialog.Title className="sr-only">Navigation</Dialog.Title>
-              {sidebar}
+              <nav aria-label="Main" className="h-full">
+                {sidebar}
+              </nav>
             </Dialog.Content>
           </Dialog.Portal>
         </Dialog.Root>
@@ -78,7 +85,7 @@ const STEP = 16;
 /** The edge of the sidebar: drawn by the pointer or moved by keys. */
 function Handle() {
   const { width } = useLayout();
-  const shown = () => document.querySelector("[data-sidebar] > div")?.clientWidth ?? WIDTH_MIN;
+  const shown = () => document.querySelector("[data-sidebar] > nav")?.clientWidth ?? WIDTH_MIN;
   const move = (to: number) => setLayout({ width: Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, to)) });
   return (
     <div

@@ -41,7 +41,7 @@ const closeDrawer = () => setLayout({ drawer: false });
 export function Sidebar({ onSearch }: { onSearch: () => void }) {
   const narrow = useIsNarrow();
   return (
-    <nav aria-label="Main" className="flex h-full min-h-0 flex-col p-2">
+    <div className="flex h-full min-h-0 flex-col p-2">
       <div className="flex h-10 items-center gap-[9px] ps-2 pe-1 text-md font-semibold tracking-[-0.015em]">
         <Mark className="size-[22px]" />
         <span className="flex-1">Archestra</span>
@@ -86,7 +86,7 @@ export function Sidebar({ onSearch }: { onSearch: () => void }) {
       </Place>
       <Models />
       <Me />
-    </nav>
+    </div>
   );
 }
 

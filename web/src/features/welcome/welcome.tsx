@@ -18,6 +18,7 @@ import type { BaseImage as BaseImageBody, Server } from "@/api/types";
 import { Button } from "@/components/button";
 import { Card, Row } from "@/components/card";
 import { CodeLine } from "@/components/code";
+import { BelowHeading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Mark } from "@/components/mark";
 import { ErrorNote } from "@/components/notice";
@@ -58,7 +59,8 @@ export function Welcome({ suggest }: { suggest: (text: string) => void }) {
   return (
     <div
       className={cx(
-        "mx-auto w-full max-w-[calc(var(--thread)+3rem)] px-4 pb-6 md:px-6",
+        // On phones the button that shows the sidebar stands above it.
+        "mx-auto w-full max-w-[calc(var(--thread)+3rem)] px-4 pb-6 max-md:pt-14 md:px-6",
         showSetup ? "pt-[clamp(1rem,4vh,3rem)]" : "pt-[clamp(1.5rem,9vh,6rem)]",
       )}
     >
@@ -80,7 +82,7 @@ export function Welcome({ suggest }: { suggest: (text: string) => void }) {
             again={() => void doctor.refetch()}
           />
           <Model part={model} hasModels={Boolean(models?.models.length)} />
-          <Servers servers={servers} ready={ready.length} />
+          <Servers servers={servers} ready={ready.length} isNext={sandbox.state !== "missing"} />
         </Card>
       )}
       {servers && ready.length === 0 && <Try servers={servers} />}
@@ -307,7 +309,16 @@ function PartWords({ part, looking }: { part: Part; looking: string }) {
   );
 }
 
-function Servers({ servers, ready }: { servers: readonly Server[] | undefined; ready: number }) {
+function Servers({
+  servers,
+  ready,
+  isNext,
+}: {
+  servers: readonly Server[] | undefined;
+  ready: number;
+  /** There is nothing to do before. */
+  isNext: boolean;
+}) {
   const isEmpty = servers?.length === 0;
   const tools = servers?.reduce((sum, it) => sum + it.tools, 0) ?? 0;
   return (
@@ -315,9 +326,9 @@ function Servers({ servers, ready }: { servers: readonly Server[] | undefined; r
       part={servers === undefined ? "looking" : ready > 0 ? "ready" : "missing"}
       title="A server"
       icon={Plug}
-      accent={isEmpty}
+      accent={isEmpty && isNext}
       actions={
-        <Button asChild look={isEmpty ? "primary" : "ghost"}>
+        <Button asChild look={!isEmpty ? "ghost" : isNext ? "primary" : "default"}>
           <Link to={isEmpty ? "/servers/add" : "/servers"}>
             {isEmpty ? "Add a server" : "Look at them"}
           </Link>
@@ -338,15 +349,17 @@ function Try({ servers }: { servers: readonly Server[] }) {
   return (
     <section className="mt-7">
       <h2 className="mb-2 font-medium text-muted">Three to try, without any key</h2>
-      <Card>
-        {SUGGESTIONS.map((it) => (
-          <TryRow
-            key={it.package}
-            suggestion={it}
-            server={servers.find((server) => isOf(server, it.package))}
-          />
-        ))}
-      </Card>
+      <BelowHeading>
+        <Card>
+          {SUGGESTIONS.map((it) => (
+            <TryRow
+              key={it.package}
+              suggestion={it}
+              server={servers.find((server) => isOf(server, it.package))}
+            />
+          ))}
+        </Card>
+      </BelowHeading>
     </section>
   );
 }
