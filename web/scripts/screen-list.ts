@@ -5,6 +5,8 @@ export interface Screen {
   path: string;
   sizes?: ReadonlyArray<400 | 1280 | 2560>;
   themes?: ReadonlyArray<"light" | "dark">;
+  /** The program answers with errors here. */
+  fails?: true;
   /** What has to be there. */
   ready?: string;
   /** What is done before the picture is taken. */
@@ -29,7 +31,7 @@ export const SCREENS: readonly Screen[] = [
     sizes: [400, 1280, 2560],
     ready: "text=Three to try",
   },
-  { name: "home-bare", path: "/?demo=bare", sizes: [400, 1280], ready: "text=image build" },
+  { name: "home-bare", path: "/?demo=bare", sizes: [400, 1280], ready: "text=Make the base image" },
   {
     name: "nav",
     path: "/",
@@ -61,6 +63,12 @@ export const SCREENS: readonly Screen[] = [
     act: (page) => page.getByRole("button", { name: "What this chat may do" }).click(),
   },
   { name: "chat-streaming", path: "/chats/c2", sizes: [400, 1280], ready: "text=all come from" },
+  {
+    name: "chat-versions",
+    path: "/chats/c3",
+    sizes: [400, 1280],
+    ready: "text=250 euros of EU 261",
+  },
   { name: "chat-failed", path: "/chats/c5", ready: "text=Ollama does not answer" },
   {
     name: "chat-hostile",
@@ -88,7 +96,7 @@ export const SCREENS: readonly Screen[] = [
   { name: "servers", path: "/servers", sizes: [400, 1280, 2560], ready: "text=Not installed" },
   { name: "servers-empty", path: "/servers?demo=empty", ready: "text=There is no server yet" },
   { name: "servers-slow", path: "/servers?demo=slow" },
-  { name: "servers-failing", path: "/servers?demo=failing", ready: "text=Try again" },
+  { name: "servers-failing", fails: true, path: "/servers?demo=failing", ready: "text=Try again" },
   { name: "add", path: "/servers/add", sizes: [400, 1280, 2560] },
   {
     name: "add-review",
@@ -144,7 +152,7 @@ export const SCREENS: readonly Screen[] = [
   { name: "server-settings", path: "/servers/github?tab=settings", sizes: [400, 1280] },
   { name: "server-consent", path: "/servers/calendar", sizes: [400, 1280], ready: "text=Run them" },
   { name: "server-failed", path: "/servers/obsidian", sizes: [400, 1280], ready: "text=Try again" },
-  { name: "server-gone", path: "/servers/nothing", ready: "text=There is no server" },
+  { name: "server-gone", fails: true, path: "/servers/nothing", ready: "text=There is no server" },
   {
     name: "server-remove",
     path: "/servers/github?tab=settings",
@@ -152,7 +160,12 @@ export const SCREENS: readonly Screen[] = [
   },
   { name: "approvals", path: "/approvals", sizes: [400, 1280, 2560], ready: "text=Allow once" },
   { name: "approvals-empty", path: "/approvals?demo=empty", ready: "text=Nothing waits" },
-  { name: "approvals-failing", path: "/approvals?demo=failing", ready: "text=could not be loaded" },
+  {
+    name: "approvals-failing",
+    fails: true,
+    path: "/approvals?demo=failing",
+    ready: "text=could not be loaded",
+  },
   { name: "approvals-past", path: "/approvals?tab=past", sizes: [400, 1280], ready: "text=Denied" },
   {
     name: "permissions",
@@ -172,7 +185,12 @@ export const SCREENS: readonly Screen[] = [
   },
   { name: "approval", path: "/approvals/apr_2", sizes: [400, 1280], ready: "text=Allow once" },
   { name: "approval-denied", path: "/approvals/apr_0", ready: "text=Leila reviews first" },
-  { name: "approval-gone", path: "/approvals/apr_x", ready: "text=could not be loaded" },
+  {
+    name: "approval-gone",
+    fails: true,
+    path: "/approvals/apr_x",
+    ready: "text=could not be loaded",
+  },
   { name: "memories", path: "/memories", sizes: [400, 1280], ready: "text=No greetings" },
   { name: "memories-empty", path: "/memories?demo=empty", ready: "text=Nothing is remembered" },
   {
@@ -226,9 +244,16 @@ export const SCREENS: readonly Screen[] = [
   { name: "about", path: "/settings/about", sizes: [400, 1280], ready: "text=Podman" },
   {
     name: "about-failing",
+    fails: true,
     path: "/settings/about?demo=failing",
     ready: "text=could not be loaded",
   },
-  { name: "away", path: "/?demo=away", sizes: [400, 1280], ready: "[role=alertdialog]" },
-  { name: "signed-out", path: "/?demo=signed-out", sizes: [400, 1280] },
+  {
+    name: "away",
+    fails: true,
+    path: "/?demo=away",
+    sizes: [400, 1280],
+    ready: "[role=alertdialog]",
+  },
+  { name: "signed-out", fails: true, path: "/?demo=signed-out", sizes: [400, 1280] },
 ];

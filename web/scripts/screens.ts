@@ -57,6 +57,7 @@ async function take(
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (it) => {
+    if (screen.fails && it.text().startsWith("Failed to load resource")) return;
     if (it.type() === "error" || it.type() === "warning") complaints.push(it.text());
   });
   page.on("pageerror", (it) => complaints.push(String(it)));

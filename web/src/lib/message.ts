@@ -54,7 +54,7 @@ export type Part = TextPart | ToolPart | DataPart | FilePart | { type: "step-sta
 export interface Message {
   id: string;
   role: "user" | "assistant";
-  metadata?: JsonObject | null;
+  metadata?: Record<string, unknown> | null;
   parts: readonly Part[];
 }
 

@@ -1,8 +1,9 @@
 import { Cloud, Laptop, RefreshCw } from "lucide-react";
-import { memo, useMemo } from "react";
+import { memo, type ReactNode, useMemo } from "react";
 import type { Model } from "@/api/types";
 import { Button, IconButton } from "@/components/button";
 import { CopyButton } from "@/components/code";
+import { BelowHeading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { Markdown } from "@/components/markdown";
 import { ErrorNote, Notice } from "@/components/notice";
@@ -24,6 +25,8 @@ interface Props {
   /** From the first to the last word, where it is known. */
   tookMs: number | null;
   isLast: boolean;
+  /** The ways to its other versions. */
+  versions?: ReactNode;
   onAgain: () => void;
   onResume: () => void;
   onEscape: () => void;
@@ -51,26 +54,28 @@ export const Answer = memo(function Answer(props: Props) {
   return (
     <article className="flex min-w-0 flex-col gap-3" aria-busy={running || undefined}>
       <Who message={message} models={models} />
-      {parts.map((part, i) => (
-        <AnswerPart
-          key={partKey(part, i)}
-          chat={chat}
-          part={part}
-          facts={facts}
-          running={running}
-          isLast={i === lastWritten}
-          onEscape={onEscape}
-        />
-      ))}
-      {facts.questions.map((it) => (
-        <Elicitation
-          key={it.id}
-          chat={chat}
-          question={it}
-          toolName={toolNameOf(parts, it.callId)}
-          running={running}
-        />
-      ))}
+      <BelowHeading>
+        {parts.map((part, i) => (
+          <AnswerPart
+            key={partKey(part, i)}
+            chat={chat}
+            part={part}
+            facts={facts}
+            running={running}
+            isLast={i === lastWritten}
+            onEscape={onEscape}
+          />
+        ))}
+        {facts.questions.map((it) => (
+          <Elicitation
+            key={it.id}
+            chat={chat}
+            question={it}
+            toolName={toolNameOf(parts, it.callId)}
+            running={running}
+          />
+        ))}
+      </BelowHeading>
       {running && isEmpty && (
         <p role="status" className="text-md text-faint">
           <span className="caret" aria-hidden="true" />{" "}
@@ -146,18 +151,18 @@ function samePart(a: PartProps, b: PartProps): boolean {
 function Who({ message, models }: { message: Message; models: readonly Model[] }) {
   const provider = message.metadata?.provider;
   const name = message.metadata?.model;
-  if (typeof name !== "string") return null;
+  if (typeof name !== "string") return <h2 className="sr-only">An answer</h2>;
   // The answer has its provider's title, a model its identifier; where several have a model of this
   // name, it is on this machine only if all of them are.
   const same = models.filter((it) => it.name === name);
   const [model] = same;
   const isLocal = same.length > 0 && same.every((it) => it.local);
   return (
-    <p className="flex items-center gap-[7px] text-xs text-faint">
+    <h2 className="flex items-center gap-[7px] text-xs font-normal text-faint">
       <Icon of={isLocal ? Laptop : Cloud} size="sm" />
       <b className="text-sm text-text">{model?.title ?? name}</b>
       {isLocal ? "on this machine" : `by ${typeof provider === "string" ? provider : "a provider"}`}
-    </p>
+    </h2>
   );
 }
 
@@ -217,7 +222,7 @@ function HowItEnded({ facts, message, isLast, onAgain, onResume }: Props & { fac
   }
 }
 
-function Foot({ facts, message, tookMs, isLast, onAgain }: Props & { facts: About }) {
+function Foot({ facts, message, tookMs, isLast, versions, onAgain }: Props & { facts: About }) {
   const text = words(message.parts);
   const numbers = [
     facts.outputTokens !== null && count(facts.outputTokens, "token"),
@@ -227,7 +232,7 @@ function Foot({ facts, message, tookMs, isLast, onAgain }: Props & { facts: Abou
       tookMs > 500 &&
       `${Math.round(facts.outputTokens / (tookMs / 1000))} a second`,
   ].filter(Boolean);
-  if (!text && !numbers.length) return null;
+  if (!text && !numbers.length && !versions) return null;
   return (
     <div className="-mt-1.5 -ms-1.5 flex min-h-7 items-center gap-0.5">
       {text && <CopyButton text={text} label="Copy the answer" />}
@@ -240,6 +245,7 @@ function Foot({ facts, message, tookMs, isLast, onAgain }: Props & { facts: Abou
           onClick={onAgain}
         />
       )}
+      {versions}
       {numbers.length > 0 && (
         <span
           className="num ms-1.5 text-xs text-faint"

@@ -1,34 +1,36 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Hand, PanelRight, Pencil, Shield } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { Hand } from "lucide-react";
+import { useMemo, useRef, useState } from "react";
 import { api } from "@/api/client";
-import { keys, modelsQuery } from "@/api/queries";
-import type { AttachmentBody, MessageBody, ModelRef } from "@/api/types";
-import { Badge } from "@/components/badge";
-import { Button, IconButton } from "@/components/button";
+import { modelsQuery, openApprovalsQuery } from "@/api/queries";
+import type { AttachmentBody, ModelRef } from "@/api/types";
+import { Button } from "@/components/button";
 import { Icon } from "@/components/icon";
 import { ErrorNote, explain } from "@/components/notice";
-import { Announce, PageBody, Topbar, useTitle } from "@/components/page";
+import { Announce, PageBody, useTitle } from "@/components/page";
 import { Stones } from "@/components/progress";
 import { Tip } from "@/components/tooltip";
 import { copyText } from "@/lib/copy";
 import { useShortcut } from "@/lib/keys";
 import { useIsWide } from "@/lib/media";
-import type { JsonObject, Message, Part, ToolPart } from "@/lib/message";
+import type { Message, ToolPart } from "@/lib/message";
 import { toast } from "@/lib/toasts";
-import { splitName } from "@/lib/tool-words";
 import { count, thousands } from "@/lib/words";
 import { Answer, LiveMessage } from "./answer";
 import { words } from "./answer-parts";
+import { ChatBar } from "./chat-bar";
 import { Composer } from "./composer";
 import { Ledger } from "./ledger";
+import { asMessage, placeOf } from "./messages";
 import { ModelPicker } from "./model-picker";
 import { Queue } from "./queue";
 import { Thread, type ThreadHandle } from "./thread";
 import { ToolsPanel } from "./tools-panel";
 import { type ChatView, useChat } from "./use-chat";
+import { useMessages } from "./use-messages";
 import { UserMessage } from "./user-message";
+import { Versions } from "./versions";
 
 const focusComposer = () =>
   document.querySelector<HTMLTextAreaElement>("textarea[aria-label=Message]")?.focus();
@@ -51,15 +53,6 @@ export function ChatPage({ id }: { id: string }) {
   return <OpenChat key={id} id={id} chat={chat} />;
 }
 
-function asMessage(it: MessageBody): Message {
-  return {
-    id: it.id,
-    role: it.role,
-    metadata: (it.metadata ?? null) as JsonObject | null,
-    parts: it.parts as unknown as Part[],
-  };
-}
-
 function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
   const { details, live, running, waiting, gap, refresh } = chat;
   const navigate = useNavigate();
@@ -69,11 +62,10 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
   const { data: models } = useQuery(modelsQuery);
   const thread = useRef<ThreadHandle>(null);
   const [sending, setSending] = useState<Message[]>([]);
-  const { older, loadOlder, shift } = useOlder(id, details?.messages[0]?.id);
+  const { messages, hasOlder, loadOlder, shift } = useMessages(id, details);
   const stored = useMemo(
-    () =>
-      [...older, ...(details?.messages ?? [])].map((it) => ({ body: it, message: asMessage(it) })),
-    [older, details?.messages],
+    () => messages.map((it) => ({ body: it, message: asMessage(it) })),
+    [messages],
   );
 
   const act = async (run: () => Promise<unknown>) => {
@@ -90,6 +82,10 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
         path: { chat: id, message },
         body: text === undefined ? {} : { text },
       }),
+    );
+  const show = (message: string) =>
+    act(() =>
+      api.post("/api/v1/chats/{chat}/messages/{message}/show", { path: { chat: id, message } }),
     );
   const resume = () => act(() => api.post("/api/v1/chats/{chat}/resume", { path: { chat: id } }));
   const send = async (text: string, attachments: AttachmentBody[]) => {
@@ -114,6 +110,9 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
     act(() => api.patch("/api/v1/chats/{chat}", { path: { chat: id }, body: { model } }));
 
   const busy = running || waiting;
+  // A run that asks goes on waiting for a while before it is put aside.
+  const { data: approvals } = useQuery(openApprovalsQuery);
+  const asks = waiting || (running && approvals?.some((it) => it.chat === id) === true);
   const lastAnswer = stored.findLast((it) => it.message.role === "assistant");
   const lastQuestion = stored.findLast((it) => it.message.role === "user");
   useShortcut("copyAnswer", () => {
@@ -128,11 +127,16 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
   const all = models?.models ?? [];
   const rows = stored.map(({ body, message }, i) => {
     const isLast = i === stored.length - 1;
+    const place = placeOf(body);
+    const versions = body.siblings.length > 1 && (
+      <Versions id={body.id} all={body.siblings} blocked={busy} onShow={(it) => void show(it)} />
+    );
     if (message.role === "user") {
       return (
-        <Slot key={message.id}>
+        <Slot key={place}>
           <UserMessage
             message={message}
+            versions={versions}
             canEdit={!busy}
             onEdit={(text) => rerun(message.id, text)}
           />
@@ -145,12 +149,13 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
       running: busy && message.id === runMessage,
       tookMs: body.ended_at_ms ? body.ended_at_ms - body.created_at_ms : null,
       isLast,
+      versions,
       onAgain: () => void rerun(message.id),
       onResume: () => void resume(),
       onEscape: focusComposer,
     };
     return (
-      <Slot key={message.id}>
+      <Slot key={place}>
         {live && live.id === message.id ? (
           <LiveMessage live={live} fallback={message} {...common} />
         ) : (
@@ -202,13 +207,13 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
       <ChatBar
         id={id}
         title={details?.title ?? ""}
-        waiting={waiting}
+        waiting={asks}
         calls={calls}
         panel={showPanel}
         onPanel={() => setPanel(!showPanel)}
       />
-      <Announce now={waiting}>
-        {waiting ? "A decision of yours is needed" : running ? "An answer is being written" : ""}
+      <Announce now={asks}>
+        {asks ? "A decision of yours is needed" : running ? "An answer is being written" : ""}
       </Announce>
       <div
         className={`grid min-h-0 flex-1 ${showPanel && details ? "grid-cols-[minmax(0,1fr)_20rem] 2xl:grid-cols-[minmax(0,1fr)_23rem]" : "grid-cols-[minmax(0,1fr)]"} max-md:grid-cols-[minmax(0,1fr)]`}
@@ -219,7 +224,7 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
             items={rows}
             shift={shift}
             older={
-              (details?.has_older ?? false) && (
+              hasOlder && (
                 <div className="flex justify-center pb-4">
                   <Button small look="ghost" onClick={loadOlder}>
                     Earlier messages
@@ -313,117 +318,5 @@ function Slot({ children }: { children: React.ReactNode }) {
 function callsOf(messages: readonly Message[]): ToolPart[] {
   return messages.flatMap((it) =>
     it.parts.filter((part): part is ToolPart => part.type === "dynamic-tool"),
-  );
-}
-
-/** Messages before those that came with the chat. */
-function useOlder(id: string, first: string | undefined) {
-  const [older, setOlder] = useState<MessageBody[]>([]);
-  const [shift, setShift] = useState(false);
-  const loading = useRef(false);
-  useEffect(() => {
-    if (shift) setShift(false);
-  }, [shift]);
-  const loadOlder = async () => {
-    const before = older[0]?.id ?? first;
-    if (!before || loading.current) return;
-    loading.current = true;
-    try {
-      const { messages } = await api.get("/api/v1/chats/{chat}/messages", {
-        path: { chat: id },
-        query: { before, limit: 100 },
-      });
-      setShift(true);
-      setOlder((it) => [...messages, ...it]);
-    } catch (error) {
-      toast.failed(explain(error).message);
-    } finally {
-      loading.current = false;
-    }
-  };
-  return { older, shift, loadOlder: () => void loadOlder() };
-}
-
-function ChatBar({
-  id,
-  title,
-  waiting,
-  calls,
-  panel,
-  onPanel,
-}: {
-  id: string;
-  title: string;
-  waiting: boolean;
-  calls: readonly ToolPart[];
-  panel: boolean;
-  onPanel: () => void;
-}) {
-  const client = useQueryClient();
-  const [renaming, setRenaming] = useState(false);
-  const servers = new Set(calls.map((it) => splitName(it.toolName)[0]).filter(Boolean)).size;
-  const rename = async (next: string) => {
-    setRenaming(false);
-    if (!next || next === title) return;
-    try {
-      await api.patch("/api/v1/chats/{chat}", { path: { chat: id }, body: { title: next } });
-      await client.invalidateQueries({ queryKey: keys.chat(id) });
-      await client.invalidateQueries({ queryKey: keys.chats });
-    } catch (error) {
-      toast.failed(explain(error).message);
-    }
-  };
-  return (
-    <Topbar>
-      {renaming ? (
-        <input
-          aria-label="Title of the chat"
-          // biome-ignore lint/a11y/noAutofocus: it was asked for
-          autoFocus
-          defaultValue={title}
-          maxLength={200}
-          className="h-8 min-w-0 flex-1 rounded-control bg-raised px-2 outline-2 -outline-offset-1 outline-focus max-md:text-base"
-          onFocus={(event) => event.target.select()}
-          onBlur={(event) => void rename(event.target.value.trim())}
-          onKeyDown={(event) => {
-            if (event.key === "Enter") void rename(event.currentTarget.value.trim());
-            if (event.key === "Escape") {
-              event.stopPropagation();
-              setRenaming(false);
-            }
-          }}
-        />
-      ) : (
-        <>
-          <h1 className="min-w-0 truncate text-sm font-semibold" dir="auto">
-            {title || "New chat"}
-          </h1>
-          <IconButton
-            icon={Pencil}
-            size="sm"
-            label="Rename the chat"
-            className="max-md:hidden"
-            onClick={() => setRenaming(true)}
-          />
-        </>
-      )}
-      {waiting && (
-        <Badge tone="warning" className="max-sm:hidden">
-          Waiting for you
-        </Badge>
-      )}
-      <span className="flex-1" />
-      {servers > 0 && (
-        <Button small look="ghost" icon={Shield} className="max-lg:hidden" onClick={onPanel}>
-          {count(servers, "server")}
-        </Button>
-      )}
-      <IconButton
-        icon={PanelRight}
-        label={panel ? "Hide what this chat may do" : "What this chat may do"}
-        aria-pressed={panel}
-        onClick={onPanel}
-      />
-    </Topbar>
   );
 }

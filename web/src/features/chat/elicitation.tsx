@@ -4,6 +4,7 @@ import { useMemo, useState } from "react";
 import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import { Button } from "@/components/button";
+import { Heading } from "@/components/heading";
 import { Icon } from "@/components/icon";
 import { ErrorNote, Notice } from "@/components/notice";
 import { OutboundLink } from "@/components/outbound";
@@ -77,7 +78,7 @@ export function Elicitation({
     >
       <header className="flex items-center gap-2.5 px-3.5 pt-3 pb-2.5">
         <Icon of={MessageCircleQuestionMark} className="text-warning" />
-        <h3 className="text-md font-semibold">{tool.server} wants to know something</h3>
+        <Heading className="text-md font-semibold">{tool.server} wants to know something</Heading>
       </header>
       <div className="px-3.5 pb-3">
         <Wall label={`What ${tool.server} asks`}>

@@ -1,5 +1,5 @@
 import { FileText, Pencil } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Badge } from "@/components/badge";
 import { Button, IconButton } from "@/components/button";
 import { CopyButton } from "@/components/code";
@@ -17,11 +17,14 @@ const LINES_MAX = 40;
 /** What a person wrote, as it was written. */
 export function UserMessage({
   message,
+  versions,
   canEdit,
   sending = false,
   onEdit,
 }: {
   message: Message;
+  /** The ways to its other versions. */
+  versions?: ReactNode;
   canEdit: boolean;
   sending?: boolean;
   onEdit?: (text: string) => Promise<void>;
@@ -44,6 +47,7 @@ export function UserMessage({
   }
   return (
     <div className="group flex min-w-0 flex-col items-end">
+      <h2 className="sr-only">You wrote</h2>
       <div
         dir="auto"
         className={`max-w-[84%] rounded-[14px_14px_4px_14px] bg-press px-3.5 py-[9px] text-md [overflow-wrap:anywhere] max-md:max-w-[92%] ${sending ? "opacity-60" : ""}`}
@@ -61,16 +65,19 @@ export function UserMessage({
         )}
         <Files message={message} />
       </div>
-      <div className="-mb-3 flex min-h-7 gap-0.5 opacity-0 transition-opacity duration-(--duration-fast) group-focus-within:opacity-100 group-hover:opacity-100 hover-none:opacity-100">
-        {text && <CopyButton text={text} label="Copy the message" />}
-        {canEdit && onEdit && (
-          <IconButton
-            icon={Pencil}
-            size="sm"
-            label="Edit and ask again"
-            onClick={() => setEditing(true)}
-          />
-        )}
+      <div className="-mb-3 flex min-h-7 items-center gap-0.5">
+        <span className="flex gap-0.5 opacity-0 transition-opacity duration-(--duration-fast) group-focus-within:opacity-100 group-hover:opacity-100 hover-none:opacity-100">
+          {text && <CopyButton text={text} label="Copy the message" />}
+          {canEdit && onEdit && (
+            <IconButton
+              icon={Pencil}
+              size="sm"
+              label="Edit and ask again"
+              onClick={() => setEditing(true)}
+            />
+          )}
+        </span>
+        {versions}
       </div>
     </div>
   );

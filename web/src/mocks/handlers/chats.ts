@@ -5,11 +5,13 @@ import { chats } from "../data/chats";
 import { memories } from "../data/memories";
 import { chatDetails } from "../data/threads";
 import { told } from "../data/tools";
+import { Versions } from "../data/versions";
 import { streamOf } from "../stream";
 import { type DemoState, isEmpty, problem } from "./state";
 
 export function chatHandlers(state: DemoState) {
   const empty = isEmpty(state);
+  const versions = new Versions();
   return [
     http.get("/api/v1/chats", ({ request }) => {
       const q = new URL(request.url).searchParams.get("q")?.toLowerCase() ?? "";
@@ -19,8 +21,14 @@ export function chatHandlers(state: DemoState) {
     http.post("/api/v1/chats", () => HttpResponse.json(chats[1], { status: 201 })),
     http.get("/api/v1/chats/:chat", ({ params }) => {
       const it = chatDetails(String(params.chat));
-      return it ? HttpResponse.json(it) : problem(404, "not_found", "there is no such chat");
+      if (!it) return problem(404, "not_found", "there is no such chat");
+      return HttpResponse.json(it.id === "c3" ? { ...it, messages: versions.path() } : it);
     }),
+    http.post("/api/v1/chats/c3/messages/:message/show", ({ params }) =>
+      versions.show(String(params.message))
+        ? new HttpResponse(null, { status: 204 })
+        : problem(404, "not_found", "there is no such message"),
+    ),
     http.patch("/api/v1/chats/:chat", async ({ params, request }) => {
       const it = chats.find((chat) => chat.id === params.chat);
       if (!it) return problem(404, "not_found", "there is no such chat");
