@@ -7,11 +7,11 @@ use axum::{
 };
 use domain::Caller;
 use orchestrator::{Finding, FindingLevel, ServerStatus};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{ApiError, App};
+use crate::{ApiError, App, extract::ApiQuery};
 
 pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -47,6 +47,20 @@ struct ServerCountsBody {
     waiting: usize,
     failed: usize,
     disabled: usize,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DoctorQuery {
+    /// With `false`, the registries are not tried, which takes seconds; the rest is there at once.
+    #[serde(default = "yes")]
+    #[param(default = true)]
+    registries: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Serialize, ToSchema)]
@@ -107,13 +121,16 @@ async fn get_status(
 /// Look for what is wrong with this machine
 #[utoipa::path(
     get, path = "/api/v1/doctor", operation_id = "run_doctor", tag = "system",
+    params(DoctorQuery),
     responses((status = 200, body = DoctorBody), (status = "default", body = ApiError)),
 )]
 async fn run_doctor(
     State(app): State<App>,
     Extension(by): Extension<Caller>,
+    ApiQuery(query): ApiQuery<DoctorQuery>,
 ) -> Result<Json<DoctorBody>, ApiError> {
-    let findings = app.orchestrator.doctor(&by.principal).await?;
+    let findings = app.orchestrator.doctor(&by.principal, query.registries);
+    let findings = findings.await?;
     Ok(Json(DoctorBody {
         findings: findings.into_iter().map(FindingBody::from).collect(),
     }))

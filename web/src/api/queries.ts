@@ -48,6 +48,14 @@ export const statusQuery = queryOptions({
   queryFn: ({ signal }) => api.get("/api/v1/status", { signal }),
 });
 
+/** What the machine has, without what takes seconds to look at. */
+export const machineQuery = queryOptions({
+  queryKey: [...keys.doctor, "machine"],
+  queryFn: ({ signal }) => api.get("/api/v1/doctor", { query: { registries: false }, signal }),
+  staleTime: 60_000,
+  refetchOnWindowFocus: false,
+});
+
 export const doctorQuery = queryOptions({
   queryKey: keys.doctor,
   queryFn: ({ signal }) => api.get("/api/v1/doctor", { signal }),

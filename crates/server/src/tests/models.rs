@@ -199,6 +199,23 @@ async fn one_that_fails_is_listed_with_why_and_the_others_with_their_models() {
 }
 
 #[tokio::test]
+async fn the_registries_are_not_tried_for_who_does_not_want_to_wait() {
+    let house = House::new().await;
+    let checks = async |path: &str| {
+        let doctor = house.owner("GET", path, "").await.json();
+        let findings = doctor["findings"].as_array().unwrap().iter();
+        findings
+            .map(|it| it["check"].as_str().unwrap().to_owned())
+            .collect::<Vec<String>>()
+    };
+    let mut all = checks("/api/v1/doctor").await;
+    assert!(all.iter().any(|it| it == "registries"), "{all:?}");
+    all.retain(|it| it != "registries");
+    assert_eq!(checks("/api/v1/doctor?registries=false").await, all);
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_key_is_shown_to_nobody_and_goes_to_no_other_host() {
     let (house, model, other) = (
         House::new().await,

@@ -30,6 +30,12 @@ test("a sandbox is missing where one of its parts is, with the command that mend
     note: "space is warning",
   });
   expect(sandboxPart([finding("registries", "problem")])).toMatchObject({ state: "ready" });
+  const elsewhere = [finding("models", "warning"), finding("servers", "warning")];
+  expect(sandboxPart(elsewhere)).toEqual({
+    state: "ready",
+    words: "containers can run on this machine",
+    note: undefined,
+  });
 });
 
 test.each([

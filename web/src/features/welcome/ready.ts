@@ -16,6 +16,8 @@ export type Part =
 
 /** What has to be well before a server can run in a sandbox. */
 const NEEDED = ["podman", "image", "bridge"];
+/** What has a place of its own on the page. */
+const SAID_ELSEWHERE = ["servers", "models"];
 
 /** Returns how it stands with the sandbox. */
 export function sandboxPart(findings: readonly Finding[] | undefined): Part {
@@ -26,7 +28,9 @@ export function sandboxPart(findings: readonly Finding[] | undefined): Part {
     return { state: "missing", words: bad.message, fix, command: commandOf(fix), check: bad.check };
   }
   const podman = findings.find((it) => it.check === "podman" && it.level === "ok");
-  const warning = findings.find((it) => it.level === "warning" && it.check !== "servers");
+  const warning = findings.find(
+    (it) => it.level === "warning" && !SAID_ELSEWHERE.includes(it.check),
+  );
   return {
     state: "ready",
     words: podman?.message ?? "containers can run on this machine",

@@ -5,9 +5,9 @@ import { type ReactNode, useEffect } from "react";
 import { api } from "@/api/client";
 import {
   chatsQuery,
-  doctorQuery,
   imageQuery,
   keys,
+  machineQuery,
   modelsQuery,
   providersQuery,
   serverQuery,
@@ -45,7 +45,7 @@ export function Welcome({ suggest }: { suggest: (text: string) => void }) {
   const { data: providers } = useQuery(providersQuery);
   const { data: chats } = useInfiniteQuery(chatsQuery(""));
   const doctor = useQuery({
-    ...doctorQuery,
+    ...machineQuery,
     // What somebody mends in a terminal is seen here by itself.
     refetchInterval: ({ state }) =>
       sandboxPart(state.data?.findings).state === "missing" ? LOOK_AGAIN_MS : false,
