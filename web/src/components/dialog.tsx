@@ -5,7 +5,7 @@ import { Button, IconButton } from "@/components/button";
 import { BelowHeading } from "@/components/heading";
 import { ErrorNote } from "@/components/notice";
 import { cx } from "@/lib/classes";
-import { useFocusBack } from "@/lib/focus-back";
+import { FocusBack, useFocusBack } from "@/lib/focus-back";
 
 interface Props {
   open: boolean;
@@ -33,7 +33,7 @@ export function Dialog({
   wide = false,
   onOpenAutoFocus,
 }: Props) {
-  const focus = useFocusBack(onOpenAutoFocus);
+  const { focus, before } = useFocusBack(onOpenAutoFocus);
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
@@ -47,6 +47,7 @@ export function Dialog({
               "max-md:max-w-none",
             )}
           >
+            <FocusBack before={before} />
             <header className="flex items-center gap-3.5 px-5 pt-[18px] pb-4">
               {lead}
               <div className="min-w-0 flex-1">

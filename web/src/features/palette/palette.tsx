@@ -24,7 +24,7 @@ import { chatsQuery, serversQuery, toolsQuery } from "@/api/queries";
 import { Icon } from "@/components/icon";
 import { Kbd } from "@/components/kbd";
 import { cx } from "@/lib/classes";
-import { useFocusBack } from "@/lib/focus-back";
+import { FocusBack, useFocusBack } from "@/lib/focus-back";
 import { keysOf, type ShortcutId } from "@/lib/keys";
 import { found } from "@/lib/search";
 import { setTheme, useTheme } from "@/lib/theme";
@@ -49,7 +49,7 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
   const query = useDeferredValue(text.trim());
   const entries = useEntries(query, onHelp);
   const list = useRef<HTMLDivElement>(null);
-  const focus = useFocusBack();
+  const { focus, before } = useFocusBack();
   const id = useId();
   const shown = entries.slice(0, SHOWN_MAX);
   const chosen = Math.min(at, shown.length - 1);
@@ -72,6 +72,7 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
             aria-describedby={undefined}
             className="mx-auto flex max-h-[70vh] w-full max-w-[38rem] animate-rise flex-col overflow-hidden rounded-dialog border border-border bg-raised shadow-dialog outline-none"
           >
+            <FocusBack before={before} />
             <Dialog.Title className="sr-only">Search and go to</Dialog.Title>
             <label className="flex h-12 flex-none items-center gap-2.5 border-b border-border px-4">
               <Icon of={Search} className="text-faint" />
