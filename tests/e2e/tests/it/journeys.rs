@@ -4,6 +4,7 @@ mod approvals;
 mod chats;
 mod door;
 mod hostile;
+mod house;
 mod keyboard;
 mod places;
 mod servers;

@@ -139,9 +139,8 @@ export function Composer(props: Props) {
         with_.map((it) => it.body),
       );
     } catch (error) {
-      // Nothing typed is lost; what was typed meanwhile stays in front.
-      setText((now) => [sent, now].filter(Boolean).join("\n"));
-      keepDraft(draftKey, sent);
+      // Nothing typed is lost; what was typed meanwhile stands below.
+      write([sent, field.current?.value].filter(Boolean).join("\n"));
       setFiles(with_);
       toast.failed(explain(error).message);
     } finally {

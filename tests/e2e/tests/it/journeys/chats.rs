@@ -1,74 +1,14 @@
 //! A question, a tool that asks, an answer; and the same when the program dies in the middle.
 
-use std::time::Duration;
-
 use e2e::{
-    At, Browser, Program, ProgramOptions, button, css, heading, link, role,
-    scripted_model::{Options, Pace, ScriptedModel},
+    Browser, button, css, heading, link, role,
+    scripted_model::{Step, Turn},
     text,
 };
-use serde_json::{Value, json};
 
-const INSTALL_LIMIT: Duration = Duration::from_secs(120);
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-
-/// A program, and the model that it finds.
-struct House {
-    program: Program,
-    _model: ScriptedModel,
-}
-
-impl House {
-    fn new() -> Self {
-        let model = ScriptedModel::start_in_thread(Options {
-            list_scenarios: true,
-            pace: Pace::FAST,
-            ..Options::default()
-        });
-        let model = model.unwrap();
-        let program = Program::start_with(&ProgramOptions {
-            config: vec![
-                "models.discover = false".to_owned(),
-                format!("models.demo = {:?}", model.url),
-            ],
-            ..Default::default()
-        });
-        Self {
-            program,
-            _model: model,
-        }
-    }
-
-    /// The address of a new chat with one of the scripted models.
-    fn chat_with(&self, model: &str) -> String {
-        let models = self.program.api("GET", "/api/v1/models", &Value::Null);
-        let default = &models["default"];
-        let model = json!({ "provider": default["provider"], "model": model });
-        let chat = self
-            .program
-            .api("POST", "/api/v1/chats", &json!({ "model": model }));
-        format!("/chats/{}", chat["id"].as_str().unwrap())
-    }
-}
-
-fn composer() -> At {
-    role("textbox", "Message")
-}
-
-fn question() -> At {
-    role("region", "Approval needed")
-}
-
-fn thread() -> At {
-    role("group", "Messages")
-}
-
-/// Waits until nothing is being written any more.
-#[track_caller]
-fn is_answered(browser: &mut Browser) {
-    browser.see_within(button("Send").exact(), ANSWER_LIMIT);
-    browser.gone(button("Stop").exact());
-}
+use super::house::{
+    ANSWER_LIMIT, House, INSTALL_LIMIT, approval, composer, is_answered, say, thread,
+};
 
 #[test]
 fn from_nothing_to_an_answer_with_a_sandboxed_tool_and_a_memory() {
@@ -88,10 +28,10 @@ fn from_nothing_to_an_answer_with_a_sandboxed_tool_and_a_memory() {
     browser.press("Control+Shift+O");
     browser.fill(composer(), "What time is it in Lisbon?");
     browser.press("Enter");
-    browser.see_within(question(), ANSWER_LIMIT);
+    browser.see_within(approval(), ANSWER_LIMIT);
     browser.look("chat-approval");
-    browser.click(button("Allow once").within(question()));
-    browser.gone(question());
+    browser.click(button("Allow once").within(approval()));
+    browser.gone(approval());
     is_answered(&mut browser);
     let answer = || role("article", "");
     browser.see(text("No network").within(answer()));
@@ -131,17 +71,23 @@ fn what_waits_in_a_chat_goes_on_after_the_program_was_killed() {
     browser.see(button("Model: "));
     browser.fill(composer(), "What time is it in Lisbon?");
     browser.press("Enter");
-    browser.see_within(question(), ANSWER_LIMIT);
-    let address = house.program.address();
-    house.program.kill();
-    browser.see(role("alertdialog", "The program does not answer"));
-    house.program.launch_at(&address);
-    browser.gone(role("alertdialog", "The program does not answer"));
-    browser.click(button("Allow once").within(question()));
-    browser.gone(question());
+    browser.see_within(approval(), ANSWER_LIMIT);
+    house.dies_and_comes_back(&mut browser);
+    browser.click(button("Allow once").within(approval()));
+    browser.gone(approval());
     is_answered(&mut browser);
     browser.see(text("Europe/Lisbon it is"));
     browser.is_content();
+}
+
+const STORY: &str = "Once upon a time there was a program that told stories, and one day it was \
+    ended in the middle of one.";
+const REST: &str = "It woke up and went on where it had been.";
+
+/// What a model has said when it falls silent; only a stop ends that answer, however long somebody
+/// looks at it.
+fn unfinished(text: &str) -> Turn {
+    Turn::of([Step::Text(text.to_owned()), Step::Stall])
 }
 
 #[test]
@@ -150,23 +96,62 @@ fn an_answer_that_was_cut_by_a_crash_is_kept_and_can_be_gone_on_with() {
     let Some(mut browser) = Browser::signed_in(&house.program) else {
         return;
     };
-    let chat = house.chat_with("scenario:firehose?tokens=2000&rate=50");
+    let told = vec![unfinished(STORY), unfinished(REST)];
+    house.model.script("teller", told);
+    let chat = house.chat_with("teller");
     browser.goto(&chat);
-    browser.fill(composer(), "Tell me a long story");
-    browser.press("Enter");
-    browser.see_within(button("Stop").exact(), ANSWER_LIMIT);
+    say(&mut browser, "Tell me a story");
+    browser.see_within(text(STORY).within(thread()), ANSWER_LIMIT);
+    browser.see(button("Stop").exact());
     browser.look("chat-streaming");
+    house.dies_and_comes_back(&mut browser);
+    browser.see(text("The program stopped in the middle of this answer"));
+    browser.see(text(STORY).within(thread()));
+    browser.gone(button("Stop").exact());
+    browser.look("chat-interrupted");
+
+    browser.click(button("Go on"));
+    browser.see_within(text(REST).within(thread()), ANSWER_LIMIT);
+    browser.click(button("Stop").exact());
+    browser.see_within(text("You stopped it here"), ANSWER_LIMIT);
+    browser.see(text(STORY).within(thread()));
+    browser.is_content();
+}
+
+#[test]
+fn a_crash_before_the_first_word_loses_no_message() {
+    let mut house = House::new();
+    let Some(mut browser) = Browser::signed_in(&house.program) else {
+        return;
+    };
+    house.model.script("thinker", vec![Turn::silence()]);
+    let chat = house.chat_with("thinker");
+    browser.goto(&chat);
+    say(&mut browser, "Tell me a story");
+    // It was taken, and nothing has come yet; the model may not even have been asked.
+    browser.see_within(button("Stop").exact(), ANSWER_LIMIT);
+    house.dies_and_comes_back(&mut browser);
+    browser.see(text("The program stopped in the middle of this answer"));
+    browser.see(text("Tell me a story").within(thread()));
+    assert_eq!(browser.value(composer()), "");
+    house.model.script("thinker", vec![Turn::text(STORY)]);
+    browser.click(button("Go on"));
+    browser.see_within(text(STORY).within(thread()), ANSWER_LIMIT);
+    is_answered(&mut browser);
+
+    // What is sent to nobody is still there to be sent.
+    house.model.script("thinker", vec![Turn::text(REST)]);
+    browser.fill(composer(), "And then?");
     let address = house.program.address();
     house.program.kill();
+    browser.press("Enter");
     browser.see(role("alertdialog", "The program does not answer"));
     house.program.launch_at(&address);
     browser.gone(role("alertdialog", "The program does not answer"));
-    browser.see(text("The program stopped in the middle of this answer"));
-    browser.look("chat-interrupted");
-    browser.click(button("Go on"));
-    browser.see_within(button("Stop").exact(), ANSWER_LIMIT);
-    browser.click(button("Stop").exact());
-    browser.see_within(text("You stopped it here"), ANSWER_LIMIT);
+    assert_eq!(browser.value(composer()), "And then?");
+    browser.click(button("Send").exact());
+    browser.see_within(text(REST).within(thread()), ANSWER_LIMIT);
+    is_answered(&mut browser);
     browser.is_content();
 }
 
