@@ -10,7 +10,7 @@ const SCHEMA = {
     count: { type: "integer", minimum: 1, maximum: 100 },
     draft: { type: ["boolean", "null"] },
     labels: { type: "array", items: { type: "string" } },
-    kinds: { type: "array", items: { enum: ["a", "b", 3] } },
+    kinds: { type: "array", items: { enum: ["a", "b", 3] }, minItems: 2, maxItems: 2 },
     size: {
       oneOf: [
         { const: 1, title: "Small" },
@@ -72,6 +72,8 @@ test("answers become arguments, and what is empty is left out", () => {
 });
 
 test.each([
+  ["kinds", [0], "Choose at least 2"],
+  ["kinds", [0, 1, 2], "Choose at most 2"],
   ["q", "", "This is needed"],
   ["q", "x", "At least 2 characters"],
   ["count", "1.5", "A whole number is needed"],

@@ -29,6 +29,9 @@ export interface FormField {
   maximum: number | null;
   lengthMin: number | null;
   lengthMax: number | null;
+  /** How many are to be chosen. */
+  itemsMin: number | null;
+  itemsMax: number | null;
   initial: FieldValue;
 }
 
@@ -103,7 +106,13 @@ function fieldAnswer(it: FormField, value: FieldValue): Answer {
   }
   if (it.kind === "choices") {
     const chosen = Array.isArray(value) ? value : [];
-    if (!chosen.length) return it.required ? { value: [] } : { value: undefined };
+    if (!chosen.length && !it.required) return { value: undefined };
+    if (it.itemsMin !== null && chosen.length < it.itemsMin) {
+      return { error: `Choose at least ${it.itemsMin}` };
+    }
+    if (it.itemsMax !== null && chosen.length > it.itemsMax) {
+      return { error: `Choose at most ${it.itemsMax}` };
+    }
     return { value: chosen.map((i) => it.choices[i]?.value ?? null) };
   }
   const text = typeof value === "string" ? value : "";
@@ -183,6 +192,8 @@ function field(name: string, raw: unknown, required: boolean): FormField {
     maximum: numeric(schema.maximum),
     lengthMin: numeric(schema.minLength),
     lengthMax: numeric(schema.maxLength),
+    itemsMin: numeric(schema.minItems),
+    itemsMax: numeric(schema.maxItems),
     initial: "",
   };
   const initial = schema.default as Json | undefined;

@@ -87,6 +87,7 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
     act(() =>
       api.post("/api/v1/chats/{chat}/messages/{message}/show", { path: { chat: id, message } }),
     );
+  const stop = () => api.post("/api/v1/chats/{chat}/stop", { path: { chat: id } });
   const resume = () => act(() => api.post("/api/v1/chats/{chat}/resume", { path: { chat: id } }));
   const send = async (text: string, attachments: AttachmentBody[]) => {
     const shown: Message = {
@@ -242,7 +243,7 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
             draftKey={id}
             running={running}
             onSend={send}
-            onStop={() => api.post("/api/v1/chats/{chat}/stop", { path: { chat: id } })}
+            onStop={stop}
             lastMessage={lastQuestion ? words(lastQuestion.message.parts) : ""}
             autoFocus
             above={<Queue chat={id} queued={details?.queued ?? []} waiting={waiting} />}
@@ -251,7 +252,7 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
               {
                 name: "stop",
                 words: "Stop the answer",
-                run: () => void api.post("/api/v1/chats/{chat}/stop", { path: { chat: id } }),
+                run: () => void act(stop),
               },
               {
                 name: "again",

@@ -43,6 +43,8 @@ export function Elicitation({
   const [busy, setBusy] = useState<Action | null>(null);
   const [error, setError] = useState<unknown>(null);
   const { value, errors } = filled(fields, values);
+  const hasForm = !question.url && fields.length > 0;
+  const form = `ask-${question.id}`;
 
   if (question.action) {
     return <Notice title={`${tool.server} asked something.`}>{ANSWERED[question.action]}</Notice>;
@@ -99,9 +101,11 @@ export function Elicitation({
           </p>
         </div>
       ) : (
-        fields.length > 0 && (
+        hasForm && (
           <form
-            id={`ask-${question.id}`}
+            id={form}
+            // What is wrong is said at the field, also where the browser would say it in its own way.
+            noValidate
             className="border-t border-border px-3.5 py-3"
             onSubmit={(event) => {
               event.preventDefault();
@@ -134,7 +138,8 @@ export function Elicitation({
           look="primary"
           busy={busy === "accept" && "Sending"}
           disabled={busy !== null}
-          onClick={send}
+          // Of the form, where there is one, so that Enter in a field sends it as well.
+          {...(hasForm ? { type: "submit", form } : { onClick: send })}
         >
           {question.url ? "I have done it" : "Send the answer"}
         </Button>
