@@ -160,6 +160,7 @@ async fn show(api: &mut Api, server: &str, as_json: bool) -> anyhow::Result<Exit
         texts.collect::<Vec<_>>().join(" ")
     };
     line("name", text(&server, "slug"));
+    line("title", text(&server, "title"));
     line("from", &source(&server["source"]));
     line("state", text(&server["status"], "state"));
     line("reason", text(&server["status"], "reason"));
@@ -195,6 +196,12 @@ async fn show(api: &mut Api, server: &str, as_json: bool) -> anyhow::Result<Exit
         );
     }
     line("isolation", text(&server, "isolation"));
+    for (name, value) in server["limits"].as_object().into_iter().flatten() {
+        line("limit", &format!("{name} {value}"));
+    }
+    if server["keep_warm"] == true {
+        line("kept warm", "yes");
+    }
     for warning in list(&server, "warnings") {
         line("warning", warning.as_str().unwrap_or_default());
     }
