@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A person in front of a browser, who does what each line on stdin says, one after the other.
 //
-//     ARCHESTRA_PEERS_MODULES=…/node_modules node browser.mjs ORIGIN
+//     ARCHESTRA_PEERS_MODULES=…/node_modules node browser.mjs ORIGIN [ARGUMENT OF CHROMIUM…]
 //
 // A line is {"do": "…", …} and is answered by one line: {"ok": true, "value": …} or
 // {"ok": false, "error": "what was not so", "page": "what there is instead"}. With the end of stdin the
@@ -42,8 +42,9 @@ const require = createRequire(join(modules, "here.js"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const [origin] = process.argv.slice(2);
-const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ARGS });
+const [origin, ...more] = process.argv.slice(2);
+const args = [...ARGS, ...more];
+const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args });
 let context = null;
 let page = null;
 let complaints = [];
@@ -108,7 +109,7 @@ const VERBS = {
   fill: ({ at, text }) => locate(at).fill(text),
   choose: ({ at, option }) => locate(at).selectOption(option),
   press: ({ keys }) => page.keyboard.press(keys),
-  type: ({ text }) => page.keyboard.type(text),
+  type: ({ text, each_ms }) => page.keyboard.type(text, { delay: each_ms ?? 0 }),
   wheel: ({ by }) => page.mouse.wheel(0, by),
   see: ({ at, wait_ms }) => locate(at).first().waitFor({ state: "visible", timeout: wait_ms ?? WAIT_MS }),
   gone: ({ at, wait_ms }) => waitForNone(locate(at), wait_ms ?? WAIT_MS),

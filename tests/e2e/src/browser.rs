@@ -112,12 +112,22 @@ impl Browser {
     ///
     /// When it does not start.
     pub fn open(program: &Program) -> Option<Self> {
+        Self::open_with(program, &[])
+    }
+
+    /// As [`open`](Self::open), with arguments of Chromium's beyond those that all have.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn open_with(program: &Program, args: &[&str]) -> Option<Self> {
         let (node, modules) = (peer("NODE")?, peer("MODULES")?);
         // A test that has failed leaves nothing that the next one could not use.
         let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut driver = new_command(node)
             .arg(repository().join("tests/peers/browser.mjs"))
             .arg(format!("http://{}", program.address()))
+            .args(args)
             .env("ARCHESTRA_PEERS_MODULES", modules)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -200,6 +210,13 @@ impl Browser {
     #[track_caller]
     pub fn type_text(&mut self, text: &str) {
         self.ask("type", json!({ "text": text }));
+    }
+
+    /// As [`type_text`](Self::type_text), with each key held down for so long.
+    #[track_caller]
+    pub fn type_slowly(&mut self, text: &str, each: Duration) {
+        let each = u64::try_from(each.as_millis()).unwrap_or(u64::MAX);
+        self.ask("type", json!({ "text": text, "each_ms": each }));
     }
 
     /// Presses Tab until something has the focus whose name contains `name`, and shows that each that
