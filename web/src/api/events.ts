@@ -1,7 +1,7 @@
 // What happens in the program, as it happens: `/api/v1/events`. An event makes what it is about be
 // asked again; where the whole news is in it, it is put where it belongs.
 
-import type { QueryClient } from "@tanstack/react-query";
+import type { Query, QueryClient } from "@tanstack/react-query";
 import { lost, onComeback, probe } from "@/api/connection";
 import { keys } from "@/api/queries";
 import type { EventsFrame, Server, ServerEvent } from "@/api/types";
@@ -93,7 +93,10 @@ function parse(data: unknown): EventsFrame | null {
 /** Brings what is known in line with an event. */
 export function tell(client: QueryClient, event: ServerEvent): void {
   const again = (...all: Array<readonly unknown[]>) => {
-    for (const queryKey of all) void client.invalidateQueries({ queryKey });
+    for (const queryKey of all) {
+      onceMore(client, queryKey);
+      void client.invalidateQueries({ queryKey });
+    }
   };
   switch (event.type) {
     case "server_changed":
@@ -143,6 +146,26 @@ export function tell(client: QueryClient, event: ServerEvent): void {
       event satisfies never;
   }
   for (const hear of hearers) hear(event);
+}
+
+/** Queries whose first answer is on its way, and may be from before what has happened. */
+const awaited = new WeakSet<Query>();
+
+/**
+ * Has what is loaded for the first time be asked for once more when it is there: until then, asking again
+ * is waiting for the same answer.
+ */
+function onceMore(client: QueryClient, queryKey: readonly unknown[]): void {
+  const isFirst = (it: Query) => it.state.data === undefined && !awaited.has(it);
+  const all = client.getQueryCache().findAll({ queryKey, fetchStatus: "fetching" });
+  for (const query of all.filter(isFirst)) {
+    awaited.add(query);
+    const then = () => {
+      awaited.delete(query);
+      void client.invalidateQueries({ queryKey: query.queryKey, exact: true });
+    };
+    query.promise?.then(then, then);
+  }
 }
 
 function serverChanged(
