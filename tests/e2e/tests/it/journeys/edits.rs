@@ -44,6 +44,14 @@ fn a_message_is_changed_and_answered_again_without_what_came_after_it() {
     browser.click(button("Answer again").exact());
     is_told(&mut browser, "Answer 3 to “And the sun?” after 1");
     browser.gone(text("Answer 2 to").within(thread()));
+    // The one before is still there, a step away.
+    let versions = |number: usize| role("group", "Versions of this message").nth(number);
+    browser.see(text("Version 2 of 2").within(versions(0)));
+    browser.click(button("Show the version before").within(versions(0)));
+    browser.see(text("Answer 2 to").within(thread()));
+    browser.gone(text("Answer 3 to").within(thread()));
+    browser.click(button("Show the version after").within(versions(0)));
+    browser.see(text("Answer 3 to").within(thread()));
 
     // The first message, in other words: what came after it is put aside.
     let edit = || button("Edit and ask again").nth(0);
@@ -85,5 +93,17 @@ fn a_message_is_changed_and_answered_again_without_what_came_after_it() {
     browser.see(text("Answer 5 to").within(thread()));
     assert_eq!(browser.read(thread()), said);
     assert_eq!(browser.value(composer()), "");
+
+    // What was put aside comes back whole, with the version of its answer that was seen last.
+    browser.see(text("Version 2 of 2").within(versions(0)));
+    browser.click(button("Show the version before").within(versions(0)));
+    browser.see(text("How high is the moon?").exact().within(thread()));
+    browser.see(text("Answer 3 to “And the sun?” after 1").within(thread()));
+    browser.gone(text("How far").within(thread()));
+    browser.see(text("Version 2 of 2").within(versions(1)));
+    browser.look("chat-versions");
+    browser.click(button("Show the version after").within(versions(0)));
+    browser.see(text("Answer 5 to").within(thread()));
+    assert_eq!(browser.read(thread()), said);
     browser.is_content();
 }
