@@ -249,6 +249,46 @@ export const SCREENS: readonly Screen[] = [
     ready: "text=could not be loaded",
   },
   {
+    name: "crowd-chat",
+    path: "/chats/c1?demo=crowded",
+    sizes: [400, 1280],
+    ready: "text=Allow once",
+  },
+  { name: "crowd-servers", path: "/servers?demo=crowded", sizes: [400, 1280], ready: "text=Short" },
+  {
+    name: "crowd-tools",
+    path: "/servers/github?demo=crowded&tool=search_issues_0",
+    sizes: [400, 1280],
+    ready: "text=Query",
+  },
+  {
+    name: "crowd-approvals",
+    path: "/approvals?demo=crowded",
+    sizes: [400, 1280],
+    ready: "text=Allow once",
+  },
+  {
+    name: "crowd-memories",
+    path: "/memories?demo=crowded",
+    sizes: [400, 1280],
+    ready: "text=Short",
+  },
+  {
+    name: "crowd-nav",
+    path: "/?demo=crowded",
+    sizes: [400],
+    act: (page) => page.getByRole("button", { name: "Show the sidebar" }).click(),
+  },
+  {
+    name: "crowd-palette",
+    path: "/?demo=crowded",
+    sizes: [400, 1280],
+    act: async (page) => {
+      await page.keyboard.press("Control+k");
+      await page.getByRole("combobox").fill("short");
+    },
+  },
+  {
     name: "away",
     fails: true,
     path: "/?demo=away",

@@ -7,6 +7,10 @@ import { chromium, type Page } from "playwright-core";
 import { preview } from "vite";
 import { SCREENS, type Screen } from "./screen-list.ts";
 
+declare global {
+  var axe: typeof import("axe-core");
+}
+
 const SIZES = {
   400: { width: 400, height: 860 },
   1280: { width: 1280, height: 800 },
@@ -80,7 +84,6 @@ async function take(
 async function barriers(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: typeof import("axe-core") };
     const { violations } = await axe.run(document, {
       runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     });

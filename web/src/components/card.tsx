@@ -35,7 +35,7 @@ export function Row({
   note?: ReactNode;
   actions?: ReactNode;
   children?: ReactNode;
-  /** The actions stand at the top of a high row. */
+  /** The actions stand at the top of a high row; on phones below it, so that its text has the width. */
   top?: boolean;
   className?: string;
 }) {
@@ -44,7 +44,12 @@ export function Row({
       className={cx("flex min-w-0 flex-wrap gap-x-3 gap-y-2 px-4 py-2.5 sm:flex-nowrap", className)}
     >
       {lead && <span className="flex-none self-start">{lead}</span>}
-      <div className="min-w-0 flex-1 basis-44 self-center sm:basis-0">
+      <div
+        className={cx(
+          "min-w-0 flex-1 self-center sm:basis-0",
+          top && !lead ? "basis-full" : "basis-44",
+        )}
+      >
         <Heading className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1 font-semibold">
           {title}
         </Heading>
@@ -83,7 +88,7 @@ export function Section({
     <section className="mt-6 first:mt-0" id={id}>
       <div className="mb-2.5 flex min-h-7 flex-wrap items-center gap-2">
         <Heading className="flex-1 text-lg font-semibold tracking-[-0.011em]">{title}</Heading>
-        {action}
+        {action && <div className="flex flex-wrap items-center gap-2">{action}</div>}
       </div>
       {hint && <p className="-mt-1.5 mb-3 max-w-[46rem] text-muted">{hint}</p>}
       <BelowHeading>{children}</BelowHeading>

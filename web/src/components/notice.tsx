@@ -95,7 +95,13 @@ export function ErrorNote({
               </Button>
             )}
             {details && (
-              <Button small look="ghost" aria-expanded={open} onClick={() => setOpen(!open)}>
+              <Button
+                small
+                look="ghost"
+                aria-expanded={open}
+                className="first:-ms-2.5"
+                onClick={() => setOpen(!open)}
+              >
                 Details
               </Button>
             )}

@@ -61,6 +61,19 @@ export function open(
   return { user, router, client };
 }
 
+/** The page has no size and no pointer, so no question about them is answered with yes. */
+class NoMedia extends EventTarget implements MediaQueryList {
+  readonly matches = false;
+  readonly onchange = null;
+  readonly media: string;
+  constructor(media: string) {
+    super();
+    this.media = media;
+  }
+  addListener(): void {}
+  removeListener(): void {}
+}
+
 /** What a browser has and the tests' stand-in for one has not. */
 function lacking(): void {
   const nothing = () => {};
@@ -70,13 +83,7 @@ function lacking(): void {
     disconnect = nothing;
   }
   Object.assign(globalThis, { ResizeObserver: Observer, IntersectionObserver: Observer });
-  window.matchMedia = (media) =>
-    ({
-      matches: false,
-      media,
-      addEventListener: nothing,
-      removeEventListener: nothing,
-    }) as unknown as MediaQueryList;
+  window.matchMedia = (media) => new NoMedia(media);
   Element.prototype.scrollIntoView = nothing;
   Element.prototype.scrollTo = nothing;
   Element.prototype.hasPointerCapture = () => false;

@@ -152,10 +152,10 @@ function PastRow({ approval }: { approval: Approval }) {
     <Link
       to="/approvals/$approval"
       params={{ approval: approval.id }}
-      className="flex items-center gap-3 px-4 py-2.5 text-text no-underline -outline-offset-2 hover:bg-hover"
+      className="grid grid-cols-[auto_minmax(0,1fr)] items-center gap-x-3 px-4 py-2.5 text-text no-underline -outline-offset-2 hover:bg-hover sm:grid-cols-[auto_minmax(0,1fr)_auto_auto]"
     >
       <Tile name={title} />
-      <span className="min-w-0 flex-1">
+      <span className="min-w-0">
         <span className="block truncate font-semibold">
           {title}: {humanName(approval.tool)}
         </span>
@@ -165,7 +165,7 @@ function PastRow({ approval }: { approval: Approval }) {
           {approval.reason && ` · “${approval.reason}”`}
         </span>
       </span>
-      <span className="inline-flex flex-none items-center gap-1.5 text-muted">
+      <span className="inline-flex items-center gap-1.5 text-muted max-sm:col-start-2">
         <Dot shape={approval.state === "approved" ? "run" : "idle"} />
         {endWords(approval)}
       </span>

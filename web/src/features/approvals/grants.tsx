@@ -41,7 +41,7 @@ export function Grants() {
                   label={`Filter ${grants.length} permissions`}
                   value={search}
                   onChange={setSearch}
-                  boxClassName="mb-3 max-w-80"
+                  boxClassName="mb-3 md:max-w-80"
                 />
               )}
               <Card>

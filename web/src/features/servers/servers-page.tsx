@@ -76,7 +76,7 @@ function List({ servers }: { servers: Server[] }) {
           label={`Filter ${count(servers.length, "server")}`}
           value={search}
           onChange={setSearch}
-          boxClassName="mb-3 max-w-80"
+          boxClassName="mb-3 md:max-w-80"
         />
       )}
       <Card>

@@ -2,6 +2,7 @@
 
 import { HttpResponse, http } from "msw";
 import { approvals, grants, rules } from "../data/approvals";
+import { manyApprovals } from "../data/crowd";
 import { type DemoState, isEmpty, problem } from "./state";
 
 export function approvalHandlers(state: DemoState) {
@@ -9,14 +10,14 @@ export function approvalHandlers(state: DemoState) {
   return [
     http.get("/api/v1/approvals", ({ request }) => {
       const open = new URL(request.url).searchParams.get("open");
-      const all = empty ? [] : approvals;
+      const all = empty ? [] : state === "crowded" ? manyApprovals : approvals;
       return HttpResponse.json({
         approvals: open ? all.filter((it) => it.state === "open") : all,
         next: null,
       });
     }),
     http.get("/api/v1/approvals/:approval", ({ params }) => {
-      const it = approvals.find((approval) => approval.id === params.approval);
+      const it = [...approvals, ...manyApprovals].find(({ id }) => id === params.approval);
       return it ? HttpResponse.json(it) : problem(404, "not_found", "there is no such request");
     }),
     http.post("/api/v1/approvals/:approval/decide", async ({ params, request }) => {

@@ -2,6 +2,7 @@
 
 import { HttpResponse, http } from "msw";
 import { chats } from "../data/chats";
+import { chatPage, manyMemories } from "../data/crowd";
 import { memories } from "../data/memories";
 import { chatDetails } from "../data/threads";
 import { told } from "../data/tools";
@@ -14,7 +15,10 @@ export function chatHandlers(state: DemoState) {
   const versions = new Versions();
   return [
     http.get("/api/v1/chats", ({ request }) => {
-      const q = new URL(request.url).searchParams.get("q")?.toLowerCase() ?? "";
+      const query = new URL(request.url).searchParams;
+      if (state === "crowded")
+        return HttpResponse.json(chatPage(query.get("before") ?? "", Number(query.get("limit"))));
+      const q = query.get("q")?.toLowerCase() ?? "";
       const found = empty ? [] : chats.filter((it) => it.title.toLowerCase().includes(q));
       return HttpResponse.json({ chats: found, next: null });
     }),
@@ -56,7 +60,9 @@ export function chatHandlers(state: DemoState) {
       }),
     ),
     http.put("/api/v1/chats/:chat/tools", () => HttpResponse.json({ default: "all", tools: [] })),
-    http.get("/api/v1/memories", () => HttpResponse.json({ memories: empty ? [] : memories })),
+    http.get("/api/v1/memories", () =>
+      HttpResponse.json({ memories: empty ? [] : state === "crowded" ? manyMemories : memories }),
+    ),
     http.put("/api/v1/memories/:name", async ({ params, request }) => {
       const { value } = (await request.json()) as { value: string };
       const body = {

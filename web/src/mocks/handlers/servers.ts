@@ -1,6 +1,7 @@
 // Servers and their tools.
 
 import { delay, HttpResponse, http } from "msw";
+import { manyServers, manyTools } from "../data/crowd";
 import { logLines } from "../data/logs";
 import { servers as all, listed } from "../data/servers";
 import { gitTools, reviewed, reviews, told } from "../data/tools";
@@ -11,7 +12,9 @@ export function serverHandlers(state: DemoState) {
   const servers = empty ? [] : all;
   const find = (slug: unknown) => servers.find((it) => it.slug === slug);
   return [
-    http.get("/api/v1/servers", () => HttpResponse.json({ servers: servers.map(listed) })),
+    http.get("/api/v1/servers", () =>
+      HttpResponse.json({ servers: state === "crowded" ? manyServers : servers.map(listed) }),
+    ),
     http.post("/api/v1/servers", async ({ request }) => {
       const body = (await request.json()) as { slug?: string; source: { name?: string } };
       return HttpResponse.json(
@@ -71,7 +74,7 @@ export function serverHandlers(state: DemoState) {
     }),
     http.get("/api/v1/servers/:server/tools", ({ params }) =>
       HttpResponse.json({
-        tools: reviews(String(params.server)),
+        tools: state === "crowded" ? manyTools : reviews(String(params.server)),
         counts: { looked_at: 8, not_looked_at: 0, changed: 1, added: 0, gone: 0 },
         tool_changes: "ask",
       }),

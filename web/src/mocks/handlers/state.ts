@@ -6,6 +6,7 @@ import { HttpResponse } from "msw";
 export const DEMO_STATES = [
   "full",
   "empty",
+  "crowded",
   "bare",
   "away",
   "signed-out",
