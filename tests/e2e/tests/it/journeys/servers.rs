@@ -72,7 +72,47 @@ fn a_server_is_reviewed_installed_looked_at_and_run() {
     browser.goto("/servers");
     browser.see(link("Time").within(css("main")));
     browser.look("servers");
+    is_changed_in_place(&mut browser, &program);
     browser.is_content();
+}
+
+/// It gets another name, another limit and a secret, and is not installed again for that.
+fn is_changed_in_place(browser: &mut Browser, program: &Program) {
+    let details = || program.json(&["servers", "show", "time"]);
+    let before = details();
+    browser.goto("/servers/time?tab=settings");
+    browser.fill(role("textbox", "Name").exact(), "World clock");
+    browser.click(button("Save"));
+    browser.see(heading("World clock"));
+
+    browser.goto("/servers/time?tab=limits");
+    let memory = || field("Memory, at most, in MB");
+    browser.fill(memory(), "16");
+    browser.see(text("At least 32 MB"));
+    browser.fill(memory(), "160");
+    browser.click(button("Save"));
+    browser.gone(button("Save"));
+
+    browser.goto("/servers/time?tab=access");
+    browser.click(button("Give a value"));
+    let form = || role("form", "Give a value");
+    browser.fill(field("Name").within(form()), "API_KEY");
+    browser.fill(field("Secret value").within(form()), "hunter2-canary");
+    browser.look("server-give-value");
+    browser.click(button("Give this secret").within(form()));
+    browser.see(button("Replace API_KEY"));
+
+    let after = details();
+    assert_eq!(after["title"], "World clock");
+    assert_eq!(after["limits"]["memory_bytes_max"], 160 << 20);
+    assert_eq!(after["secrets"], serde_json::json!(["API_KEY"]));
+    assert_eq!(after["install"]["id"], before["install"]["id"]);
+    let called = program.call(
+        "time",
+        "get_current_time",
+        r#"{"timezone":"Europe/Lisbon"}"#,
+    );
+    assert!(called.unwrap().contains("Lisbon"));
 }
 
 #[test]
