@@ -153,7 +153,10 @@ impl Orchestrator {
 
     /// Returns all tokens, the revoked ones included.
     pub async fn tokens(&self) -> Result<Vec<StoredToken>, Error> {
-        self.shared.store.tokens().await.map_err(Error::of_store)
+        let tokens = self.shared.store.tokens().await;
+        let mut tokens = tokens.map_err(Error::of_store)?;
+        self.shared.used_tokens.tell_last_used(&mut tokens);
+        Ok(tokens)
     }
 
     /// Revokes the token with this name or identifier, and ends its sessions.
@@ -321,6 +324,18 @@ impl UsedTokens {
             .expect("no code panics while it holds the lock");
         state.callers.remove(hash);
         state.forgotten += 1;
+    }
+
+    /// Puts in what is not written down yet: somebody may be looking whether an app has come in.
+    fn tell_last_used(&self, tokens: &mut [StoredToken]) {
+        let state = self
+            .state
+            .lock()
+            .expect("no code panics while it holds the lock");
+        for token in tokens {
+            let used = state.last_used.get(&token.id).copied();
+            token.last_used_at = token.last_used_at.max(used);
+        }
     }
 
     fn take(&self) -> Vec<(TokenId, Timestamp)> {
