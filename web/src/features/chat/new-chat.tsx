@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Hand } from "lucide-react";
 import { type ReactNode, useState } from "react";
-import { api } from "@/api/client";
+import { ApiFailure, api } from "@/api/client";
 import { keys, modelsQuery } from "@/api/queries";
 import type { AttachmentBody, ModelRef } from "@/api/types";
 import { Icon } from "@/components/icon";
@@ -25,10 +25,16 @@ export function NewChat({
   const model = chosen ?? models?.default ?? null;
   const begin = async (text: string, attachments: AttachmentBody[]) => {
     const chat = await api.post("/api/v1/chats", { body: model ? { model } : {} });
-    await api.post("/api/v1/chats/{chat}/messages", {
-      path: { chat: chat.id },
-      body: { text, attachments },
-    });
+    const path = { chat: chat.id };
+    try {
+      await api.post("/api/v1/chats/{chat}/messages", { path, body: { text, attachments } });
+    } catch (error) {
+      // A chat whose message was refused is empty, and nobody has asked for it.
+      if (error instanceof ApiFailure) {
+        await api.delete("/api/v1/chats/{chat}", { path }).catch(() => undefined);
+      }
+      throw error;
+    }
     void client.invalidateQueries({ queryKey: keys.chats });
     await navigate({ to: "/chats/$chat", params: { chat: chat.id } });
   };
