@@ -2,6 +2,7 @@
 
 mod check;
 mod edit;
+mod names;
 mod secrets;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,6 +18,7 @@ use store::{
 
 use self::{
     check::{TITLE_CHARS_MAX, check_spec},
+    names::{source_name, suggested_title},
     secrets::{seal, seal_headers},
 };
 pub use self::{
@@ -102,11 +104,8 @@ impl Orchestrator {
             Some(slug) => slug,
             None => self.free_slug(&ServerSlug::suggest(&name)),
         };
-        let title = title
-            .unwrap_or(name)
-            .chars()
-            .take(TITLE_CHARS_MAX)
-            .collect();
+        let title = title.unwrap_or_else(|| suggested_title(&spec.source, &name));
+        let title = title.chars().take(TITLE_CHARS_MAX).collect();
         let mut sealed = seal(shared, id, &mut spec, secrets, by)?;
         sealed.extend(seal_headers(shared, id, &mut spec, headers, by)?);
         let install = match &spec.source {
@@ -583,15 +582,4 @@ fn is_private(url: &str) -> bool {
                 None => false,
             }
     })
-}
-
-fn source_name(source: &Source) -> String {
-    match source {
-        Source::Package(package) => package.name.clone(),
-        Source::Remote { url, .. } => {
-            let url = url::Url::parse(url).ok();
-            let host = url.and_then(|it| it.host_str().map(ToOwned::to_owned));
-            host.unwrap_or_else(|| "remote".to_owned())
-        }
-    }
 }

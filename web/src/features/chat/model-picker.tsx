@@ -30,6 +30,9 @@ export function ModelPicker({
   useShortcut("model", () => setOpen((it) => !it));
   const models = data?.models ?? [];
   const chosen = models.find((it) => it.provider === value?.provider && it.name === value?.model);
+  // A model that its provider does not list is where the provider is.
+  const provider = providers?.find((it) => it.id === value?.provider);
+  const isLocal = chosen?.local ?? provider?.local ?? !value;
   const title = (id: string) => providers?.find((it) => it.id === id)?.name ?? id;
   const shown = found(models, query, (it) => `${it.title} ${it.name} ${title(it.provider)}`);
   const groups = [...new Set(shown.map((it) => it.provider))];
@@ -61,7 +64,7 @@ export function ModelPicker({
           className={pickClass}
           aria-label={value ? `Model: ${chosen?.title ?? value.model}` : "Choose a model"}
         >
-          <Icon of={chosen && !chosen.local ? Cloud : Laptop} />
+          <Icon of={isLocal ? Laptop : Cloud} />
           <span className="max-w-36 truncate @max-[34rem]:max-w-24">
             {chosen?.title ?? value?.model ?? "Choose a model"}
           </span>
