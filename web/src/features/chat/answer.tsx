@@ -32,14 +32,18 @@ interface Props {
   onEscape: () => void;
 }
 
-/** The answer that is being written; only it is drawn again while pieces come. */
+/**
+ * An answer: what comes of it while it is written, and before and after that what is stored. It stays
+ * the same in the page, with what somebody has opened and written in it; only it is drawn again while
+ * pieces come.
+ */
 export function LiveMessage({
   live,
-  fallback,
+  stored,
   ...rest
-}: Omit<Props, "message"> & { live: LiveAnswer; fallback: Message }) {
+}: Omit<Props, "message"> & { live: LiveAnswer | null; stored: Message }) {
   const reading = useReading(live);
-  return <Answer {...rest} message={reading?.message ?? fallback} />;
+  return <Answer {...rest} message={reading?.message ?? stored} />;
 }
 
 /** An answer: who gave it, what it thought, did and wrote, and how it ended. */

@@ -17,7 +17,7 @@ import { useIsWide } from "@/lib/media";
 import type { Message, ToolPart } from "@/lib/message";
 import { toast } from "@/lib/toasts";
 import { count, thousands } from "@/lib/words";
-import { Answer, LiveMessage } from "./answer";
+import { LiveMessage } from "./answer";
 import { words } from "./answer-parts";
 import { ChatBar } from "./chat-bar";
 import { Composer } from "./composer";
@@ -157,11 +157,7 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
     };
     return (
       <Slot key={place}>
-        {live && live.id === message.id ? (
-          <LiveMessage live={live} fallback={message} {...common} />
-        ) : (
-          <Answer message={message} {...common} />
-        )}
+        <LiveMessage live={live?.id === message.id ? live : null} stored={message} {...common} />
       </Slot>
     );
   });
@@ -185,11 +181,7 @@ function OpenChat({ id, chat }: { id: string; chat: ChatView }) {
     };
     rows.push(
       <Slot key={runMessage}>
-        {live ? (
-          <LiveMessage live={live} fallback={empty} {...common} />
-        ) : (
-          <Answer message={empty} {...common} />
-        )}
+        <LiveMessage live={live} stored={empty} {...common} />
       </Slot>,
     );
   }

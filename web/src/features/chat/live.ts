@@ -93,6 +93,10 @@ export class LiveAnswer {
   }
 }
 
-export function useReading(live: LiveAnswer): Reading | null {
-  return useSyncExternalStore(live.subscribe, live.get);
+const NOTHING = { subscribe: () => () => {}, get: () => null };
+
+/** Returns what has come of an answer; null where nothing comes. */
+export function useReading(live: LiveAnswer | null): Reading | null {
+  const { subscribe, get } = live ?? NOTHING;
+  return useSyncExternalStore<Reading | null>(subscribe, get);
 }
