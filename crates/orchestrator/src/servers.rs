@@ -17,7 +17,7 @@ use store::{
 };
 
 use self::{
-    check::{TITLE_CHARS_MAX, check_spec},
+    check::{check_spec, check_title},
     names::{source_name, suggested_title},
     secrets::{seal, seal_headers},
 };
@@ -104,8 +104,10 @@ impl Orchestrator {
             Some(slug) => slug,
             None => self.free_slug(&ServerSlug::suggest(&name)),
         };
-        let title = title.unwrap_or_else(|| suggested_title(&spec.source, &name));
-        let title = title.chars().take(TITLE_CHARS_MAX).collect();
+        let title = match title {
+            Some(title) => check_title(&title)?,
+            None => suggested_title(&spec.source, &name),
+        };
         let mut sealed = seal(shared, id, &mut spec, secrets, by)?;
         sealed.extend(seal_headers(shared, id, &mut spec, headers, by)?);
         let install = match &spec.source {

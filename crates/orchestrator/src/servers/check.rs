@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path},
 };
 
-use domain::{HeaderName, HostFolder, PackageRef, Registry, Secret, ServerSpec, Source};
+use domain::{HeaderName, HostFolder, Limits, PackageRef, Registry, Secret, ServerSpec, Source};
 
 use crate::{
     Error,
@@ -21,6 +21,7 @@ const VALUE_BYTES_MAX: usize = 32 << 10;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 const HOSTS_MAX: usize = 256;
 const FOLDERS_MAX: usize = 32;
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Refuses what makes no sense, before anything of it is stored.
 pub(super) fn check_spec(spec: &ServerSpec, data_dir: &Path) -> Result<(), Error> {
@@ -59,20 +60,39 @@ pub(super) fn check_spec(spec: &ServerSpec, data_dir: &Path) -> Result<(), Error
         }
         check_folder(folder, data_dir)?;
     }
-    let limits = spec.limits;
-    let least = [
-        ("memory_bytes_max", limits.memory_bytes_max, 32 << 20),
-        ("cpu_millis_max", u64::from(limits.cpu_millis_max), 10),
-        ("pids_max", u64::from(limits.pids_max), 8),
-        ("tmp_bytes_max", limits.tmp_bytes_max, 1 << 20),
-        ("start_timeout_ms", limits.start_timeout_ms, 100),
-        ("call_timeout_ms", limits.call_timeout_ms, 100),
-        ("calls_max", u64::from(limits.calls_max), 1),
+    check_limits(spec.limits)
+}
+
+/// What is outside would be refused by the host, or never end.
+fn check_limits(limits: Limits) -> Result<(), Error> {
+    let Limits {
+        memory_bytes_max,
+        cpu_millis_max,
+        pids_max,
+        tmp_bytes_max,
+        start_timeout_ms,
+        call_timeout_ms,
+        calls_max,
+    } = limits;
+    let bounds = [
+        ("memory_bytes_max", memory_bytes_max, 32 << 20, 16 << 40),
+        ("cpu_millis_max", cpu_millis_max.into(), 10, 1_000_000),
+        // The most that a kernel has.
+        ("pids_max", pids_max.into(), 8, 1 << 22),
+        ("tmp_bytes_max", tmp_bytes_max, 1 << 20, 16 << 40),
+        ("start_timeout_ms", start_timeout_ms, 100, DAY_MS),
+        ("call_timeout_ms", call_timeout_ms, 100, DAY_MS),
+        ("calls_max", calls_max.into(), 1, 100_000),
     ];
-    for (name, value, least) in least {
+    for (name, value, least, most) in bounds {
         if value < least {
             return Err(Error::invalid(format!(
                 "limit `{name}` is {value}, the least is {least}"
+            )));
+        }
+        if most < value {
+            return Err(Error::invalid(format!(
+                "limit `{name}` is {value}, the most is {most}"
             )));
         }
     }

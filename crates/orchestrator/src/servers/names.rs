@@ -2,6 +2,8 @@
 
 use domain::Source;
 
+use super::check::TITLE_CHARS_MAX;
+
 /// Returns the package, or the host of the address.
 pub(super) fn source_name(source: &Source) -> String {
     match source {
@@ -17,7 +19,7 @@ pub(super) fn source_name(source: &Source) -> String {
 /// Makes a title for people of a package's name: `@scope/server-memory` is `Memory`.
 pub(super) fn suggested_title(source: &Source, name: &str) -> String {
     if let Source::Remote { .. } = source {
-        return name.to_owned();
+        return name.chars().take(TITLE_CHARS_MAX).collect();
     }
     let bare = name.rsplit('/').next().unwrap_or(name);
     let words = bare.split(['-', '_', '.']);
@@ -29,7 +31,7 @@ pub(super) fn suggested_title(source: &Source, name: &str) -> String {
         Some(first) => first.make_ascii_uppercase(),
         None => bare.clone_into(&mut title),
     }
-    title
+    title.chars().take(TITLE_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -56,5 +58,8 @@ mod tests {
             let source = Source::Package(package(name));
             assert_eq!(suggested_title(&source, name), title, "{name}");
         }
+        let long = "long-".repeat(40);
+        let title = suggested_title(&Source::Package(package(&long)), &long);
+        assert_eq!(title.chars().count(), TITLE_CHARS_MAX);
     }
 }

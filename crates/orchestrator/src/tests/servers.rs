@@ -30,6 +30,18 @@ async fn servers_that_are_added_at_once_get_slugs_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_title_that_is_none_is_refused_and_not_cut() {
+    let house = House::new().await;
+    let mut add = package("thing");
+    add.title = Some("x".repeat(81));
+    let refused = house.orchestrator.add_server(add, &person()).await;
+    let message = refused.unwrap_err().to_string();
+    assert_eq!(message, "the title has 81 characters, the most is 80");
+    assert!(house.orchestrator.servers().await.unwrap().is_empty());
+    house.end().await;
+}
+
+#[tokio::test]
 async fn changes_at_once_are_all_kept_and_end_no_process() {
     let house = House::new().await;
     let id = house.add("thing").await;

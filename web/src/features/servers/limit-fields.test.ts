@@ -30,6 +30,7 @@ test("what is no limit is told, and what is one is not", () => {
   expect(told("memory_bytes_max", "512")).toBe(null);
   expect(told("memory_bytes_max", "31")).toBe("At least 32 MB");
   expect(told("memory_bytes_max", "64.5")).toBe("A whole number");
+  expect(told("memory_bytes_max", "99999999")).toBe("At most 16,777,216 MB");
   expect(told("cpu_millis_max", "0.5")).toBe(null);
   expect(told("cpu_millis_max", "0")).toBe("At least 0.01 cores");
   for (const text of ["", "much", "-1", "1e3", "0x10"]) {

@@ -209,4 +209,16 @@ fn limits() {
     let mut none = spec();
     none.limits.calls_max = 0;
     check(&none, expect!["limit `calls_max` is 0, the least is 1"]);
+    let mut large = spec();
+    large.limits.memory_bytes_max = u64::MAX;
+    check(
+        &large,
+        expect!["limit `memory_bytes_max` is 18446744073709551615, the most is 17592186044416"],
+    );
+    let mut endless = spec();
+    endless.limits.call_timeout_ms = 86_400_001;
+    check(
+        &endless,
+        expect!["limit `call_timeout_ms` is 86400001, the most is 86400000"],
+    );
 }
